@@ -1,0 +1,1 @@
+"""The deployables: gateway, worker, analytics, and the command line. They never import each other."""

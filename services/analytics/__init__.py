@@ -1,0 +1,1 @@
+"""Records ended calls, scores them, and answers analysts."""

@@ -1,0 +1,1 @@
+"""One media dialect a file. Pure: text in, facts out; orders in, text out."""

@@ -1,0 +1,1 @@
+"""Holds one Realtime session per call: conversation, journal, slot."""

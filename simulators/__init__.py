@@ -1,0 +1,1 @@
+"""Strict, seeded stand-ins for the outside world: used by the tests, the demo and the load."""
