@@ -103,10 +103,8 @@ class Child:
     async def gone(self, limit_s: float = 10.0) -> int:
         """Wait for it to leave; SIGKILL when it does not."""
         try:
-            async with asyncio.timeout(limit_s):
-                while self.returncode is None:
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
+            await asyncio.to_thread(self._process.wait, limit_s)
+        except subprocess.TimeoutExpired:
             self.send(signal.SIGKILL)
             await asyncio.to_thread(self._process.wait)
         assert self.returncode is not None

@@ -133,7 +133,7 @@ class RedisServer:
         self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def client(self) -> "redis.Redis[Any] | Any":
+    def client(self) -> Any:
         """A blocking client, for set-up and for looking at keys behind the product's back."""
         return redis.Redis(port=self.port, socket_timeout=5, decode_responses=True)
 
