@@ -12,6 +12,8 @@ CallfleetError
     ├── SessionFault        whose=session    the Realtime API
     │   └── SessionRefused                   ... said no for good: key, quota, model
     ├── StoreFault          whose=store      Redis or the database; again=True
+    ├── SealBroken          whose=store      what was stored sealed is damaged, swapped or cut
+    │   └── KeyMissing      whose=operator   ... or was sealed under a key that is not on the ring
     ├── SlotLost            whose=ourselves  somebody adopted the call after us: stop, write nothing
     └── ModelFault          whose=model      the scoring API
         └── ModelRefused                     ... will not answer this one, ever
@@ -99,6 +101,18 @@ class StoreFault(Fault):
 
     whose = "store"
     again = True
+
+
+class SealBroken(Fault):
+    """What was stored sealed cannot be opened: damaged, swapped or cut."""
+
+    whose = "store"
+
+
+class KeyMissing(SealBroken):
+    """Sealed under a key that is not in CALLFLEET_ENCRYPTION_KEYS; put the old key back last."""
+
+    whose = "operator"
 
 
 class SlotLost(Fault):
