@@ -1,0 +1,175 @@
+"""What callfleet.yaml says, as types: orgs, agents, numbers. Pure.
+
+The types are the documentation: bounds and descriptions written here are what `load_config` checks
+and what the JSON Schema tells an editor, so neither can drift from what the services receive.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import Meta, Struct, field
+
+DEFAULT_SORRY: Final = "All our lines are busy right now. Please call again in a little while."
+FILLED_IN: Final = {"filled_in": True}  # a field that is the entry's own key, never written twice
+
+BuiltinName = Literal[
+    "end_call",
+    "transfer_call",
+    "stay_quiet",
+    "send_dtmf",
+    "take_message",
+    "schedule_callback",
+    "search_knowledge",
+]
+Preset = Literal["quiet_office", "noisy_call_center", "phone_line"]
+Count = Annotated[int, Meta(ge=1)]
+Language = Annotated[str, Meta(pattern=r"^[a-z]{2}$")]
+Filled = Annotated[str, Meta(extra=FILLED_IN)]
+ToolName = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="What the model calls the tool."),
+]
+ToolDescription = Annotated[str, Meta(description="Tells the model when and how to use the tool.")]
+JsonSchema = Annotated[dict[str, Any], Meta(description="JSON Schema of the arguments.")]
+ToolTimeout = Annotated[float, Meta(gt=0, le=120, description="Seconds the tool may take.")]
+
+
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One mapping in the file: immutable once read, and no key is silently ignored."""
+
+
+class Queue(Part, frozen=True, kw_only=True):
+    """How many callers may wait for a free session, and for how long."""
+
+    max_waiting: Annotated[int, Meta(ge=0, description="Callers who may wait; 0: nobody.")] = 0
+    max_wait_s: Annotated[
+        float, Meta(gt=0, le=3600, description="Seconds one caller waits before the overflow.")
+    ] = 30.0
+
+
+class Org(Part, frozen=True, kw_only=True):
+    """An OpenAI organisation (or project): one key, one limit on sessions."""
+
+    name: Filled = ""
+    api_key_env: Annotated[
+        str,
+        Meta(description="Name of the environment variable that holds the key; never the key."),
+    ] = "OPENAI_API_KEY"
+    sessions: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Realtime sessions open at once, fleet-wide.")
+    ]
+    queue: Queue = field(default_factory=Queue)
+    reserve: Annotated[
+        int, Meta(ge=0, description="Sessions kept back for calls that are being taken over.")
+    ] = 0
+    tokens_per_minute: Annotated[
+        Count | None, Meta(description="The key's token limit, where it binds before sessions do.")
+    ] = None
+
+
+class Overflow(Part, frozen=True, kw_only=True):
+    """What a caller gets when no session is free in time: exactly one of the three."""
+
+    dial: Annotated[str | None, Meta(description="Ring this number (E.164) instead.")] = None
+    say: Annotated[str | None, Meta(description="Say this sentence and hang up.")] = None
+    busy: Annotated[bool, Meta(description="The busy signal.")] = False
+
+
+class HttpTool(Part, frozen=True, kw_only=True, tag_field="kind", tag="http"):
+    """A tool that is an HTTP endpoint."""
+
+    name: ToolName
+    description: ToolDescription
+    url: Annotated[str, Meta(description="https:// address that is called.")]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    headers: Annotated[
+        dict[str, str], Meta(description="Sent along; ${NAME} is taken from the environment.")
+    ] = field(default_factory=dict)
+    parameters: JsonSchema = field(default_factory=dict)
+    timeout_s: ToolTimeout = 10.0
+
+
+class PythonTool(Part, frozen=True, kw_only=True, tag_field="kind", tag="python"):
+    """A tool that is a Python function; name and arguments default to its signature."""
+
+    python: Annotated[str, Meta(description="Where it lives: package.module:function.")]
+    name: ToolName | None = None
+    description: ToolDescription | None = None
+    parameters: JsonSchema | None = None
+    timeout_s: ToolTimeout = 10.0
+
+
+class BuiltinTool(Part, frozen=True, kw_only=True, tag_field="kind", tag="builtin"):
+    """A tool that Callfleet brings; may be written as its bare name."""
+
+    builtin: BuiltinName
+    options: Annotated[dict[str, Any], Meta(description="The built-in's own settings.")] = field(
+        default_factory=dict
+    )
+
+
+Tool = HttpTool | PythonTool | BuiltinTool
+
+
+class Analysis(Part, frozen=True, kw_only=True):
+    """What is read out of a call after it ended."""
+
+    enabled: Annotated[bool, Meta(description="False: recorded, never sent for scoring.")] = True
+    fields: Annotated[
+        dict[str, dict[str, Any]],
+        Meta(description="Extra fields to extract: name to JSON Schema."),
+    ] = field(default_factory=dict)
+
+
+class Agent(Part, frozen=True, kw_only=True):
+    """Somebody who answers: a voice, instructions, and what they may do."""
+
+    name: Filled = ""
+    org: Annotated[
+        str, Meta(description="Whose sessions it uses; may be left out for one org.")
+    ] = ""
+    sessions: Annotated[
+        Count | None, Meta(description="A cap of its own within the org's limit.")
+    ] = None
+    vertical: Annotated[str, Meta(description="Line of business, a column in the scores.")] = (
+        "general"
+    )
+    model: Annotated[str, Meta(min_length=1, description="Realtime model.")] = "gpt-realtime-2.1"
+    voice: Annotated[
+        str, Meta(description="A voice of the API's, or the id of a custom one (voice_...).")
+    ] = "marin"
+    greeting: Annotated[
+        str | None, Meta(description="First sentence; left out: the caller speaks first.")
+    ] = None
+    instructions: Annotated[str, Meta(min_length=1, description="The prompt.")]
+    turn_detection: Annotated[
+        Preset | dict[str, Any] | None,
+        Meta(description="A preset, the API's own object, or null for push to talk."),
+    ] = "phone_line"
+    transcription: Annotated[
+        str | None, Meta(description="Model that writes down the caller; null: none, cheaper.")
+    ] = "gpt-transcribe"
+    language: Annotated[
+        Language | None, Meta(description="ISO 639-1 hint for the transcription.")
+    ] = None
+    session: Annotated[
+        dict[str, Any], Meta(description="More fields of the API's session, as the API has them.")
+    ] = field(default_factory=dict)
+    tools: Annotated[tuple[Tool, ...], Meta(description="What it may do on a call.")] = ()
+    handoffs: Annotated[tuple[str, ...], Meta(description="Agents it may pass the call to.")] = ()
+    overflow: Overflow = field(default_factory=lambda: Overflow(say=DEFAULT_SORRY))
+    analysis: Analysis = field(default_factory=Analysis)
+
+
+class Config(Part, frozen=True, kw_only=True):
+    """callfleet.yaml."""
+
+    orgs: Annotated[dict[str, Org], Meta(min_length=1, description="OpenAI organisations.")]
+    agents: Annotated[dict[str, Agent], Meta(min_length=1, description="Who answers.")]
+    numbers: Annotated[
+        dict[str, str], Meta(description='Which agent answers which number ("+15551230000").')
+    ] = field(default_factory=dict)
+
+    def agent_for(self, number: str) -> Agent | None:
+        """The agent that answers this number; None when nobody owns it."""
+        name = self.numbers.get(number)
+        return None if name is None else self.agents[name]
