@@ -81,7 +81,7 @@ class CallRecord(msgspec.Struct, frozen=True):
         return self.start.call_id
 
 
-_entry = msgspec.json.Decoder(Entry)
+_entry: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
 _end = msgspec.json.Decoder(CallEnd)
 
 
