@@ -1,0 +1,1 @@
+"""Black-box measurements over the true protocols; see bench/README.md for the method."""
