@@ -1,0 +1,147 @@
+"""What was said and done in a call so far, kept outside the worker, sealed; and the hand-over.
+
+A worker that dies takes no word with it: each entry goes to Redis as it happens, and who goes on
+with the call reads them back. Only the newest holder of the call's slot may write: `open` records
+its fencing token, and what comes with a lower one is refused (`SlotLost`).
+
+Redis may be away, or come back without what it had acknowledged. `CallJournal` keeps the call's
+entries in memory, sends what Redis lacks in order, and starts the journal anew if it is gone; each
+entry has a number, so sending twice writes once.
+
+The finished list is the truth about what is still to be recorded. A journal leaves it only by
+`forget`, after the database has committed.
+"""
+
+from typing import Any, Final, Protocol
+
+import msgspec
+from redis.asyncio import Redis
+
+from callfleet.calls import CallId, CallStart, EndReason, decode_start, encode_start
+from callfleet.encryption import CallKey, KeyRing
+from callfleet.errors import CallEnded, SealBroken, SlotLost
+from callfleet.journal_entries import (
+    CallEnd,
+    CallRecord,
+    Damage,
+    Entry,
+    Note,
+    decode_end,
+    decode_entry,
+)
+from callfleet.journal_writer import CallJournal, JournalScripts, Opened
+from callfleet.redis_scripts import Script, lua, store_faults
+
+FINISHED: Final = "callfleet:journal:finished"
+MARK_KEPT_MS: Final = 3_600_000  # how long a forgotten call is still known to have ended
+
+
+class Trigger(Protocol):
+    """Tells analytics that a call finished. May fail: the finished list is the truth."""
+
+    async def finished(self, call_id: CallId) -> None: ...
+
+
+class Journal:
+    """All journals of the fleet in one Redis. Raises `StoreFault` when Redis does not answer."""
+
+    def __init__(self, redis: Redis, keys: KeyRing, *, keep_s: float = 72 * 3600) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._scripts = JournalScripts(redis, keep_ms=int(keep_s * 1000))
+        self._read = Script(redis, lua("journal_keys", "journal_read"), doing="journal read")
+        self._forget = Script(redis, lua("journal_keys", "journal_forget"), doing="journal forget")
+
+    async def open(self, start: CallStart, token: int) -> CallJournal:
+        """Begin the call's journal, or go on with it as the holder of a newer token.
+
+        Raises `SlotLost` when a still newer one has it, `CallEnded` when the call is over.
+        """
+        key, wrapped = self._keys.new_call_key(start.call_id)
+        sealed = key.seal(encode_start(start), purpose="start", sequence=0)
+        answer = await self._scripts.open(start.call_id, token, wrapped, sealed, 0)
+        if answer[0] == b"fenced":
+            raise SlotLost
+        if answer[0] == b"ended":
+            raise CallEnded
+        opened = Opened(answer)
+        if opened.wrapped != wrapped:
+            key = self._keys.unwrap(start.call_id, opened.wrapped)
+        log = [
+            Note("unreadable", 0) if isinstance(found, Damage) else found
+            for found in _entries(key, opened.sequence, opened.entries)
+        ]
+        return CallJournal(self._scripts, start, token, opened=opened, key=key, log=log)
+
+    async def read(self, call_id: CallId) -> CallRecord | None:
+        """All that can be read; what cannot is named in `damage`.
+
+        Raises `SealBroken` when the start or the key itself is damaged: then nothing can be read,
+        now or later; `KeyMissing` when the operator has to put a key back.
+        """
+        found = await self._read([], [call_id])
+        if found is None:
+            return None
+        meta = dict(zip(found[0][::2], found[0][1::2], strict=True))
+        key = self._keys.unwrap(call_id, meta[b"key"])
+        start = decode_start(_opened(key, meta[b"start"], "start", 0))
+        sequence = int(meta[b"sequence"])
+        entries: list[Entry] = []
+        damage: list[Damage] = []
+        for each in _entries(key, sequence, found[1]):
+            if isinstance(each, Damage):
+                damage.append(each)
+            else:
+                entries.append(each)
+        end = _end(key, sequence + 1, meta, damage)
+        return CallRecord(start, entries, end, damage, int(meta[b"takeovers"]))
+
+    async def ended(self, call_id: CallId) -> EndReason | None:
+        """How the call ended, if it did; known for an hour after `forget` too."""
+        with store_faults("journal ended"):
+            mark = await self._redis.get(f"callfleet:journal:{{{call_id}}}:ended")
+        return None if mark is None else EndReason(mark.split(b" ", 1)[1].decode())
+
+    async def finished(self, count: int) -> list[CallId]:
+        """Calls that ended and were not forgotten yet, the oldest first."""
+        with store_faults("journal finished"):
+            names = await self._redis.zrange(FINISHED, 0, count - 1)
+        return [CallId(name.decode()) for name in names]
+
+    async def forget(self, call_id: CallId) -> bool:
+        """Destroy the journal and its key; False if the call has not finished. After the commit."""
+        return bool(await self._forget([], [call_id, MARK_KEPT_MS]))
+
+
+def _opened(key: CallKey, sealed: bytes, purpose: str, sequence: int) -> bytes:
+    return key.open(sealed, purpose=purpose, sequence=sequence)
+
+
+def _entries(key: CallKey, count: int, stream: list[Any]) -> list[Entry | Damage]:
+    """Entries 1 to `count`, each as it was written or as the damage in its place."""
+    there = {int(name.split(b"-")[0]): fields for name, fields in stream}
+    found: list[Entry | Damage] = []
+    count = max(count, *there, 0)
+    for sequence in range(1, count + 1):
+        fields = there.get(sequence)
+        if fields is None:
+            found.append(Damage(sequence, "missing"))
+            continue
+        try:
+            found.append(decode_entry(_opened(key, fields[1], "entry", sequence)))
+        except (SealBroken, msgspec.DecodeError):
+            found.append(Damage(sequence, "unreadable"))
+    return found
+
+
+def _end(
+    key: CallKey, sequence: int, meta: dict[bytes, bytes], damage: list[Damage]
+) -> CallEnd | None:
+    """The end as sealed; if that is damaged, what stands beside it in clear still tells how."""
+    if b"end" not in meta:
+        return None
+    try:
+        return decode_end(_opened(key, meta[b"end"], "end", sequence))
+    except (SealBroken, msgspec.DecodeError):
+        damage.append(Damage(sequence, "unreadable"))
+        return CallEnd(EndReason(meta[b"reason"].decode()), int(meta[b"ended_at"]))
