@@ -1,7 +1,7 @@
 """Writes requirements.txt (the product) and requirements-dev.txt (everything) with hashes.
 
-They are exported rather than committing a resolver's own lock file, which would embed the address of
-whatever package index made it.
+They are exported rather than committing a resolver's own lock file, which would embed the address
+of whatever package index made it.
 """
 
 import subprocess

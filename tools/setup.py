@@ -1,7 +1,7 @@
 """Makes .venv ready: locked packages with hashes, then this checkout, editable.
 
-`make` runs it with whatever `python3` there is, so it must parse on old Pythons and say in one line
-what is missing and what to do. It does nothing when the lock files have not changed since last time.
+`make` runs it with whatever `python3` there is, so it must parse on old Pythons and say in one
+line what is missing and what to do. It does nothing when the lock has not changed since last time.
 """
 
 import hashlib
