@@ -7,6 +7,7 @@ CallfleetError
 │   └── CallEnded           the call is already over
 └── Fault                   something broke: `whose`, and whether trying `again` can help
     ├── ConfigFault         whose=operator   callfleet.yaml or the environment is wrong
+    ├── PortTaken           whose=operator   somebody else listens where we should
     ├── CallerFault         whose=caller     the leg sent what no carrier sends
     ├── LinkFault           whose=link       the gateway-worker connection broke or lied
     ├── SessionFault        whose=session    the Realtime API
@@ -68,6 +69,12 @@ class ConfigFault(Fault):
     def __init__(self, mistakes: list[str]) -> None:
         self.mistakes = mistakes
         super().__init__("\n".join(mistakes))
+
+
+class PortTaken(Fault):
+    """The port is in use."""
+
+    whose = "operator"
 
 
 class CallerFault(Fault):
