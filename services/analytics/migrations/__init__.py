@@ -1,0 +1,1 @@
+"""The database's history, forward and back; `services.analytics.database` runs it."""

@@ -1,0 +1,1 @@
+"""One file per step. Steps are frozen: they spell out their tables, whatever `schema.py` says."""

@@ -1,0 +1,185 @@
+"""arq as a trigger: who runs `record_call` and `score_call`, and how that survives a lost Redis.
+
+What arq does by itself, and what is done about it here: a plain exception is never retried (ours
+are caught and written to the row); an exception in a hook ends the worker (there are none); a
+worker that loses Redis ends (`Consumer` starts it again, with growing pauses); a job of a killed
+worker waits for one timeout shared by all jobs (so there is one, and it is short); results are kept
+and block their ids (they are not kept); `Worker.close` cancels what runs and raises (so it is not
+used). The sweeper finds whatever this loses.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from arq.connections import ArqRedis
+from arq.worker import Worker, func
+from redis.asyncio import Redis
+
+from callfleet import telemetry
+from callfleet.calls import CallId, is_call_id
+from callfleet.handover import QUEUE, RECORD_CALL, decode_job, encode_job, job_queue, trigger
+from services.analytics import metrics
+from services.analytics.jobs import Recorder, Scorer, counted
+from services.analytics.metrics import Job, Outcome
+
+SCORE_CALL: Final = "score_call"
+JOB_TIMEOUT_S: Final = 80.0  # above every limit inside a job, so that it never ends one
+POLL_S: Final = 0.2
+RESTART_FIRST_S: Final = 0.25
+RESTART_MAX_S: Final = 5.0
+BACKSTOP_TRIES: Final = 1_000  # attempts are counted in the row; arq only must not give up first
+
+log = telemetry.logger(__name__)
+JobFunction = Callable[..., Awaitable[str]]
+
+
+class Triggers:
+    """Asks for jobs."""
+
+    def __init__(self, redis: "Redis") -> None:
+        self._queue = job_queue(redis)
+
+    async def record(self, call_id: CallId) -> bool:
+        return await self._trigger(Job.RECORD, RECORD_CALL, f"record:{call_id}", call_id)
+
+    async def score(self, call_id: CallId, attempts: int) -> bool:
+        # The attempt is in the id: what is left of an attempt that was killed cannot block the next
+        name = f"score:{call_id}:{attempts}"
+        return await self._trigger(Job.SCORE, SCORE_CALL, name, call_id)
+
+    async def _trigger(self, kind: Job, job: str, name: str, call_id: CallId) -> bool:
+        done = await trigger(self._queue, job, f"{QUEUE}:{name}", call_id)
+        if not done:
+            metrics.trigger_failed(kind)
+        return done
+
+
+def job_functions(recorder: Recorder, scorer: Scorer, triggers: Triggers) -> dict[str, JobFunction]:
+    """The jobs by name, as arq calls them: a context, then what the trigger's JSON said."""
+
+    async def record_call(_context: dict[Any, Any], call_id: str) -> str:
+        if not is_call_id(call_id):
+            return Outcome.REPEATED
+        with telemetry.bind_call(call_id):
+            outcome = await counted(Job.RECORD, recorder.record(CallId(call_id)))
+            if outcome is not Outcome.FAILED:
+                await triggers.score(CallId(call_id), 0)
+        return outcome
+
+    async def score_call(_context: dict[Any, Any], call_id: str) -> str:
+        if not is_call_id(call_id):
+            return Outcome.REPEATED
+        with telemetry.bind_call(call_id):
+            return await counted(Job.SCORE, scorer.score(CallId(call_id)))
+
+    return {RECORD_CALL: record_call, SCORE_CALL: score_call}
+
+
+class Consumer:
+    """Takes jobs from the queue and runs them, until told to drain; a lost Redis only pauses it."""
+
+    def __init__(
+        self,
+        functions: dict[str, JobFunction],
+        pool: Callable[[], "Redis"],
+        *,
+        jobs_max: int,
+        job_timeout_s: float = JOB_TIMEOUT_S,
+        poll_s: float = POLL_S,
+    ) -> None:
+        self._functions = functions
+        self._pool = pool
+        self._jobs_max = jobs_max
+        self._job_timeout_s = job_timeout_s
+        self._poll_s = poll_s
+        self._worker: Worker | None = None
+        self._running: set[asyncio.Task[Any]] = set()  # jobs of workers that ended before them
+        self._draining = False
+        logging.getLogger("arq").setLevel(logging.ERROR)  # it logs two lines per job
+
+    async def run(self) -> None:
+        """Until `drain` or cancellation; every way in which arq's worker can end is restarted."""
+        pause_s = RESTART_FIRST_S
+        while not self._draining:
+            redis = self._pool()
+            started = asyncio.get_running_loop().time()
+            try:
+                self._worker = self._new_worker(job_queue(redis))
+                await self._worker.main()
+            except Exception as error:
+                metrics.consumer_restarted()
+                log.warning("job consumer starts again", why=telemetry.told(error))
+            finally:
+                self._adopt_running_jobs(redis)
+            if asyncio.get_running_loop().time() - started > RESTART_MAX_S:
+                pause_s = RESTART_FIRST_S
+            await asyncio.sleep(pause_s)
+            pause_s = min(RESTART_MAX_S, pause_s * 2)
+
+    async def drain(self) -> None:
+        """Take no more jobs; return when those running are done."""
+        self._draining = True
+        if self._worker is not None:
+            self._worker.allow_pick_jobs = False
+        while tasks := self._tasks():
+            await asyncio.wait(tasks)
+
+    async def stop(self) -> None:
+        """Cut running jobs short: they give their claims back, and arq runs them again."""
+        self._draining = True
+        while tasks := self._tasks():
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=1.0)
+
+    def _tasks(self) -> set[asyncio.Task[Any]]:
+        current = set(self._worker.tasks.values()) if self._worker else set()
+        return {task for task in current | self._running if not task.done()}
+
+    def _new_worker(self, queue: ArqRedis) -> Worker:
+        functions = [
+            func(function, name=name)  # type: ignore[arg-type] # its Protocol wants __qualname__
+            for name, function in self._functions.items()
+        ]
+        worker = Worker(
+            functions,
+            redis_pool=queue,
+            queue_name=QUEUE,
+            handle_signals=False,
+            max_jobs=max(1, self._jobs_max - len(self._running)),
+            job_timeout=self._job_timeout_s,
+            keep_result=0,
+            max_tries=BACKSTOP_TRIES,
+            poll_delay=self._poll_s,
+            queue_read_limit=max(1_000, 10 * self._jobs_max),
+            health_check_interval=10,
+            job_serializer=encode_job,
+            job_deserializer=decode_job,
+            log_results=False,
+        )
+        worker.allow_pick_jobs = not self._draining
+        return worker
+
+    def _adopt_running_jobs(self, redis: "Redis") -> None:
+        """A worker ended; its jobs go on. The connections go when the last of them is done."""
+        worker, self._worker = self._worker, None
+        tasks = {task for task in worker.tasks.values() if not task.done()} if worker else set()
+        self._running |= tasks
+        closing = asyncio.create_task(_close_after(redis, tasks))
+        self._running.add(closing)
+        for task in (closing, *tasks):
+            task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Its call's row is written; only arq's own bookkeeping failed, and will run it again.
+            log.debug("job bookkeeping failed", why=telemetry.told(error))
+
+
+async def _close_after(redis: "Redis", tasks: set[asyncio.Task[Any]]) -> None:
+    if tasks:
+        await asyncio.wait(tasks)
+    await redis.aclose(close_connection_pool=True)
