@@ -1,0 +1,279 @@
+"""The events of the OpenAI Realtime API (GA) that we speak and understand. Pure.
+
+Incoming: one struct per event, holding only the fields we use; msgspec picks it by `type` and turns
+base64 into bytes on the way. Types the API has and we have no use for are listed; any other type,
+and a known type in an unknown shape, is `Unknown`: counted by the caller, never fatal, because the
+API may add events on any day.
+
+Outgoing: everything carries an `event_id`, which the API repeats in the error it may cause; the
+letters before the dash say what kind of request it was. The append is made by joining bytes: it is
+sent fifty times a second per call.
+"""
+
+import binascii
+from typing import Any, Final
+
+import msgspec
+
+# What comes in ----------------------------------------------------------------------------------
+
+
+class _Incoming(msgspec.Struct, frozen=True, tag_field="type"):
+    pass
+
+
+class SessionFacts(msgspec.Struct, frozen=True):
+    id: str = ""
+    expires_at: int | None = None
+
+
+class SessionCreated(_Incoming, frozen=True, tag="session.created"):
+    session: SessionFacts
+
+
+class SessionUpdated(_Incoming, frozen=True, tag="session.updated"):
+    session: SessionFacts
+
+
+class ErrorFacts(msgspec.Struct, frozen=True):
+    type: str = ""
+    code: str | None = None
+    message: str = ""
+    param: str | None = None
+    event_id: str | None = None
+
+
+class Error(_Incoming, frozen=True, tag="error"):
+    error: ErrorFacts
+
+
+class SpeechStarted(_Incoming, frozen=True, tag="input_audio_buffer.speech_started"):
+    item_id: str
+    audio_start_ms: int
+
+
+class SpeechStopped(_Incoming, frozen=True, tag="input_audio_buffer.speech_stopped"):
+    item_id: str
+    audio_end_ms: int
+
+
+class Committed(_Incoming, frozen=True, tag="input_audio_buffer.committed"):
+    item_id: str
+
+
+class Transcribed(
+    _Incoming, frozen=True, tag="conversation.item.input_audio_transcription.completed"
+):
+    item_id: str
+    transcript: str
+
+
+class TranscriptionFailed(
+    _Incoming, frozen=True, tag="conversation.item.input_audio_transcription.failed"
+):
+    item_id: str
+
+
+class TokenDetails(msgspec.Struct, frozen=True):
+    text_tokens: int | None = None
+    audio_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class UsageFacts(msgspec.Struct, frozen=True):
+    input_token_details: TokenDetails | None = None
+    output_token_details: TokenDetails | None = None
+
+
+class FailureFacts(msgspec.Struct, frozen=True):
+    type: str | None = None
+    code: str | None = None
+    message: str = ""
+
+
+class StatusDetails(msgspec.Struct, frozen=True):
+    reason: str | None = None
+    error: FailureFacts | None = None
+
+
+class ResponseFacts(msgspec.Struct, frozen=True):
+    id: str
+    status: str | None = None
+    status_details: StatusDetails | None = None
+    usage: UsageFacts | None = None
+
+
+class ResponseCreated(_Incoming, frozen=True, tag="response.created"):
+    response: ResponseFacts
+
+
+class ResponseDone(_Incoming, frozen=True, tag="response.done"):
+    response: ResponseFacts
+
+
+class AudioDelta(_Incoming, frozen=True, tag="response.output_audio.delta"):
+    item_id: str
+    delta: bytes
+
+
+class AudioDone(_Incoming, frozen=True, tag="response.output_audio.done"):
+    item_id: str
+
+
+class TranscriptDelta(_Incoming, frozen=True, tag="response.output_audio_transcript.delta"):
+    item_id: str
+    delta: str
+
+
+class TranscriptDone(_Incoming, frozen=True, tag="response.output_audio_transcript.done"):
+    item_id: str
+    transcript: str
+
+
+class ItemFacts(msgspec.Struct, frozen=True):
+    type: str
+    id: str = ""
+    name: str = ""
+    call_id: str = ""
+    arguments: str = ""
+
+
+class OutputItemDone(_Incoming, frozen=True, tag="response.output_item.done"):
+    item: ItemFacts
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """Nothing we know: `type` as it came, empty when there was none."""
+
+    type: str
+
+
+class Unused(msgspec.Struct, frozen=True):
+    """An event of the API's that means nothing to us."""
+
+
+ServerEvent = (
+    SessionCreated
+    | SessionUpdated
+    | Error
+    | SpeechStarted
+    | SpeechStopped
+    | Committed
+    | Transcribed
+    | TranscriptionFailed
+    | ResponseCreated
+    | ResponseDone
+    | AudioDelta
+    | AudioDone
+    | TranscriptDelta
+    | TranscriptDone
+    | OutputItemDone
+)
+
+UNUSED_TYPES: Final = frozenset(
+    {
+        "conversation.created",
+        "conversation.item.added",
+        "conversation.item.created",
+        "conversation.item.deleted",
+        "conversation.item.done",
+        "conversation.item.input_audio_transcription.delta",
+        "conversation.item.input_audio_transcription.segment",
+        "conversation.item.retrieved",
+        "conversation.item.truncated",
+        "input_audio_buffer.cleared",
+        "input_audio_buffer.dtmf_event_received",
+        "input_audio_buffer.timeout_triggered",
+        "mcp_list_tools.completed",
+        "mcp_list_tools.failed",
+        "mcp_list_tools.in_progress",
+        "output_audio_buffer.cleared",
+        "output_audio_buffer.started",
+        "output_audio_buffer.stopped",
+        "rate_limits.updated",
+        "response.content_part.added",
+        "response.content_part.done",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+        "response.mcp_call.completed",
+        "response.mcp_call.failed",
+        "response.mcp_call.in_progress",
+        "response.mcp_call_arguments.delta",
+        "response.mcp_call_arguments.done",
+        "response.output_item.added",
+        "response.output_text.delta",
+        "response.output_text.done",
+    }
+)
+
+_UNUSED: Final = Unused()
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
+_event = msgspec.json.Decoder(ServerEvent)
+_envelope = msgspec.json.Decoder(_Envelope)
+
+
+def parse(data: bytes | str) -> ServerEvent | Unused | Unknown:
+    """Any message of the API's; never raises on what it sent."""
+    try:
+        return _event.decode(data)
+    except msgspec.DecodeError:
+        pass
+    except UnicodeDecodeError:
+        return Unknown("")
+    try:
+        kind = _envelope.decode(data).type
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Unknown("")
+    return _UNUSED if kind in UNUSED_TYPES else Unknown(kind)
+
+
+# What goes out ----------------------------------------------------------------------------------
+
+_APPEND_HEAD: Final = b'{"type":"input_audio_buffer.append","event_id":"audio-'
+_APPEND_AUDIO: Final = b'","audio":"'
+_APPEND_TAIL: Final = b'"}'
+
+
+def append(number: int, audio: bytes) -> bytes:
+    """The caller's next sound."""
+    encoded = binascii.b2a_base64(audio, newline=False)
+    return b"%b%d%b%b%b" % (_APPEND_HEAD, number, _APPEND_AUDIO, encoded, _APPEND_TAIL)
+
+
+def update_session(event_id: str, session: dict[str, Any]) -> bytes:
+    return _event_bytes("session.update", event_id, session=session)
+
+
+def create_response(event_id: str, response: dict[str, Any]) -> bytes:
+    return _event_bytes("response.create", event_id, response=response)
+
+
+def cancel_response(event_id: str, response_id: str) -> bytes:
+    return _event_bytes("response.cancel", event_id, response_id=response_id)
+
+
+def truncate_item(event_id: str, item_id: str, audio_end_ms: int) -> bytes:
+    return _event_bytes(
+        "conversation.item.truncate",
+        event_id,
+        item_id=item_id,
+        content_index=0,
+        audio_end_ms=audio_end_ms,
+    )
+
+
+def create_item(event_id: str, item: dict[str, Any]) -> bytes:
+    return _event_bytes("conversation.item.create", event_id, item=item)
+
+
+def commit_audio(event_id: str) -> bytes:
+    return _event_bytes("input_audio_buffer.commit", event_id)
+
+
+def _event_bytes(kind: str, event_id: str, **fields: Any) -> bytes:
+    return msgspec.json.encode({"type": kind, "event_id": event_id, **fields})

@@ -1,0 +1,25 @@
+"""What the answers of a call cost, summed. Pure.
+
+Cached tokens are part of the input tokens, as the API counts them, and are kept apart because they
+are cheaper.
+"""
+
+import msgspec
+
+from callfleet.journal_entries import Usage
+
+_COUNTED = tuple(name for name in Usage.__struct_fields__ if name != "model")
+
+
+def add(total: Usage, more: Usage) -> Usage:
+    counts = {name: getattr(total, name) + getattr(more, name) for name in _COUNTED}
+    return msgspec.structs.replace(total, **counts)
+
+
+def tokens_by_kind(usage: Usage) -> dict[str, int]:
+    """For metrics: every count but the number of answers."""
+    return {
+        name.removesuffix("_tokens"): getattr(usage, name)
+        for name in _COUNTED
+        if name.endswith("_tokens")
+    }
