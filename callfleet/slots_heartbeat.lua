@@ -1,0 +1,73 @@
+-- ARGV: holder, number of leases, (call, agent, token)*, number of waiters,
+--       (call, agent, class, ticket, since)*
+-- Answer: configured (1/0), genesis, held (1/0), {lost call}*, {call, token, agent granted}*,
+--         {call, position, ticket, since}*, {call, scope refused}*, expired leases renewed again
+-- Renewals come before the purge, and re-registrations before any grant.
+local s = slots.open(slots.settings(ARGV))
+local holder = ARGV[7]
+local lost, granted, waiting, refused, reasserted = {}, {}, {}, {}, 0
+
+local function renew(call, agent, token)
+  local own = slots.owner(s, call)
+  if own and own.token == token and own.holder == holder then
+    redis.call('ZADD', s.leases, s.now + s.set.ttl, call)
+  elseif (own and own.token >= token) or redis.call('ZSCORE', s.gone, call) then
+    lost[#lost + 1] = call
+  else
+    -- It lapsed while its holder could not speak, or this primary never heard of it. The session
+    -- is open all the same: it is counted, above the limit if need be, and no call is killed.
+    slots.put(s, call, { agent = agent, holder = holder, class = 1, token = token,
+      adopted = true }, s.set.ttl)
+    local last = tonumber(redis.call('HGET', s.config, 'token') or '0')
+    if token > last then redis.call('HSET', s.config, 'token', string.format('%.0f', token)) end
+    reasserted = reasserted + 1
+  end
+end
+
+local at = 9
+for _ = 1, tonumber(ARGV[8]) do
+  renew(ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]))
+  at = at + 3
+end
+if reasserted > 0 then redis.call('HINCRBY', s.counts, 's:reasserted', reasserted) end
+
+local waiters = {}
+local number = tonumber(ARGV[at])
+at = at + 1
+for i = 1, number do
+  local call, agent = ARGV[at], ARGV[at + 1]
+  waiters[i] = call
+  if not slots.owner(s, call) then
+    local w = slots.waiter(s, call)
+    if w and w.holder == holder then
+      redis.call('ZADD', s.alive, s.now + s.set.waiter_ttl, call)
+    elseif not w and not redis.call('ZSCORE', s.gone, call) then
+      slots.enqueue(s, call, { agent = agent, class = tonumber(ARGV[at + 2]),
+        ticket = tonumber(ARGV[at + 3]), since = math.min(s.now, tonumber(ARGV[at + 4])),
+        holder = holder })
+    end
+  end
+  at = at + 5
+end
+
+slots.purge(s)
+slots.promote(s)
+
+for _, call in ipairs(waiters) do
+  local own, w = slots.owner(s, call), slots.waiter(s, call)
+  if own and own.holder == holder then
+    redis.call('ZADD', s.leases, s.now + s.set.ttl, call)
+    granted[#granted + 1] = { call, own.token, own.agent }
+  elseif not w or w.holder ~= holder then
+    lost[#lost + 1] = call
+  elseif w.class > 0 and slots.circuit(s) then
+    slots.dequeue(s, call)
+    refused[#refused + 1] = { call, 'circuit' }
+  else
+    waiting[#waiting + 1] = { call, slots.position(s, call, w), w.ticket, w.since, w.agent,
+      w.class }
+  end
+end
+slots.close(s)
+return { slots.limit(s) and 1 or 0, s.c.genesis, s.held and 1 or 0, lost, granted, waiting,
+  refused, reasserted }

@@ -1,0 +1,158 @@
+-- Who gets a slot: limits, reserve, back-off, token budget, circuit, and the fair turn of the queues.
+local RECOVERY_PER_S = 0.005 -- of the limit: from a half back to the whole in 100 s
+local CUT, CUT_EVERY_MS = 0.7, 2000
+local TOKEN_WINDOW_MS = 60000
+
+function slots.limit(s)
+  return s.c.set or s.c.file
+end
+
+-- The limit as the API lets us have it: cut by refusals, growing back a little every second.
+function slots.backed_off(s)
+  local limit, cut = slots.limit(s), s.c.effective
+  if not limit or not cut then return limit end
+  local grown = (s.now - s.c.effective_at) / 1000 * math.max(limit * RECOVERY_PER_S, 0.05)
+  return math.min(limit, cut + grown)
+end
+
+function slots.effective(s)
+  local exact = slots.backed_off(s)
+  return exact and math.floor(exact)
+end
+
+-- The agent's own cap, nil if it has none; what was set at run time goes before the file.
+function slots.cap(s, agent)
+  if s.caps[agent] == nil then
+    local got = redis.call('HMGET', s.config, 'set:' .. agent, 'file:' .. agent)
+    s.caps[agent] = tonumber(got[1] or got[2] or '') or false
+  end
+  return s.caps[agent] or nil
+end
+
+function slots.agent_live(s, agent)
+  if not s.live[agent] then
+    s.live[agent] = tonumber(redis.call('HGET', s.counts, 'a:' .. agent) or '0')
+  end
+  return s.live[agent]
+end
+
+function slots.total(s)
+  return redis.call('ZCARD', s.leases)
+end
+
+-- Tokens a minute, as an average that forgets over a minute.
+function slots.token_rate(s)
+  if not s.c.rate then return 0 end
+  return s.c.rate * math.exp((s.c.rate_at - s.now) / TOKEN_WINDOW_MS)
+end
+
+function slots.note_tokens(s, rate)
+  s.c.rate, s.c.rate_at = rate, s.now
+  redis.call('HSET', s.config, 'rate', string.format('%.3f', rate), 'rate_at', s.now)
+end
+
+local function token_share(s)
+  return slots.token_rate(s) / math.max(1, slots.total(s))
+end
+
+function slots.circuit(s)
+  return (s.c.circuit_until or 0) > s.now
+end
+
+-- Why a call of this class may not have a slot now; nil if it may.
+function slots.refusal(s, agent, class)
+  local limit = slots.limit(s)
+  if not limit then return 'unconfigured' end
+  if class > 0 and slots.circuit(s) then return 'circuit' end
+  if s.held then return 'hold_off' end
+  local room = limit -- a call that had its slot already is not kept out by back-off or reserve
+  if class > 0 then
+    local effective = slots.effective(s)
+    room = math.max(math.min(1, effective), effective - (s.c['reserve' .. class] or 0))
+  end
+  if slots.total(s) >= room then return 'org' end
+  local cap = slots.cap(s, agent)
+  if cap and slots.agent_live(s, agent) >= cap then return 'agent' end
+  if class > 0 and s.c.tpm and slots.token_rate(s) + token_share(s) >= s.c.tpm then
+    return 'tokens'
+  end
+  return nil
+end
+
+-- A new lease. What such a call usually spends is pledged at once: a burst must not be admitted
+-- whole before its first call has spent anything; the pledge fades as the real use comes in.
+function slots.grant(s, call, lease, ttl)
+  if s.c.tpm and lease.class > 0 then
+    slots.note_tokens(s, slots.token_rate(s) + token_share(s))
+  end
+  lease.token = slots.next_token(s)
+  lease.since = s.now
+  slots.put(s, call, lease, ttl)
+  redis.call('ZREM', s.gone, call)
+  redis.call('HINCRBY', s.counts, 's:granted', 1)
+end
+
+local function head_of(s, agent)
+  local name = redis.call('ZRANGEBYLEX', s.queue, '[' .. agent .. '|', '(' .. agent .. '}',
+    'LIMIT', 0, 1)[1]
+  if not name then
+    redis.call('ZREM', s.ring, agent)
+    return nil
+  end
+  local class, call = string.match(name, '^[^|]*|(%d)|%d+|(.*)$')
+  return { call = call, class = tonumber(class) }
+end
+
+local function next_in_turn(s, heads, turns)
+  local best
+  for agent, head in pairs(heads) do
+    local rank = { head.class, slots.agent_live(s, agent), turns[agent] }
+    local first = not best or rank[1] < best.rank[1]
+    if best and rank[1] == best.rank[1] then
+      first = rank[2] < best.rank[2] or (rank[2] == best.rank[2] and rank[3] < best.rank[3])
+    end
+    if first and not slots.refusal(s, agent, head.class) then
+      best = { agent = agent, rank = rank }
+    end
+  end
+  return best and best.agent
+end
+
+-- Free slots go to who waits, here and now: the waiter becomes a lease inside this script, so that
+-- nobody can be overtaken and nobody has to race. Among agents the one with the fewest calls is
+-- served first, then the one served longest ago; a capped agent is simply passed over.
+function slots.promote(s)
+  if s.held or redis.call('EXISTS', s.ring) == 0 then return end
+  local ring, heads, turns = redis.call('ZRANGE', s.ring, 0, -1, 'WITHSCORES'), {}, {}
+  for i = 1, #ring, 2 do
+    heads[ring[i]] = head_of(s, ring[i])
+    turns[ring[i]] = tonumber(ring[i + 1])
+  end
+  local agent = next_in_turn(s, heads, turns)
+  while agent do
+    local head = heads[agent]
+    local w = slots.dequeue(s, head.call)
+    if w then
+      slots.grant(s, head.call, { agent = agent, holder = w.holder, class = w.class,
+        adopted = false }, s.set.claim)
+      slots.hint(s, w.holder)
+      turns[agent] = redis.call('HINCRBY', s.config, 'turn', 1)
+      redis.call('ZADD', s.ring, turns[agent], agent)
+    else -- a place whose waiter is gone: drift, mended on the way
+      redis.call('ZREMRANGEBYLEX', s.queue, '[' .. agent .. '|', '(' .. agent .. '|' ..
+        head.class .. '}')
+    end
+    heads[agent] = head_of(s, agent)
+    agent = next_in_turn(s, heads, turns)
+  end
+end
+
+-- Gives back what is really ours; 0 = it was not, and nothing changed for its new owner.
+function slots.release(s, call, token)
+  local own = slots.owner(s, call)
+  if own and own.token ~= token then return 0 end
+  slots.bury(s, call)
+  if not own then return 0 end
+  slots.remove(s, call)
+  return 1
+end
