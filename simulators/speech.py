@@ -248,9 +248,9 @@ class Ear:
         self._pending = data[at:] if at >= 0 else _possible_start(data[rest:], sync)
 
     def _take(self, frame: Frame, start: int, events: list[Event]) -> None:
-        if self._current is not None:
-            if self._waited(start) or not self._current.continues(frame):
-                self._end(events)
+        current = self._current
+        if current is not None and (self._waited(start) or not current.continues(frame)):
+            self._end(events)
         if self._current is None:
             self._current = _Hearing(frame, start)
             events.append(SpeechStarted(start // self._format.bytes_per_ms))
