@@ -25,6 +25,7 @@ LIMIT_S: Final = 10.0
 BUSY_TIMEOUT_S: Final = 5.0
 MIGRATION_LIMIT_S: Final = 600.0
 _MIGRATION_LOCK: Final = 0x63616C6C  # "call": any number, as long as nobody else takes it
+_VERSIONS: Final = "alembic_version"
 _DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
     "postgres": "postgresql+asyncpg",
@@ -106,6 +107,14 @@ class Database:
                     lock = sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)
                     await connection.execute(sa.select(lock))
                 await connection.run_sync(_migrate, revision)
+
+    async def revision(self) -> str | None:
+        """The schema's revision; None for a database that never saw a migration."""
+        async with self.read() as connection:
+            if not await connection.run_sync(lambda sync: sa.inspect(sync).has_table(_VERSIONS)):
+                return None
+            found = await connection.execute(sa.text("SELECT version_num FROM alembic_version"))
+            return found.scalar_one_or_none()
 
     async def close(self) -> None:
         await self._engine.dispose()

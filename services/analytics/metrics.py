@@ -38,7 +38,7 @@ _job_seconds = Histogram(
 )
 _open = Gauge("callfleet_analytics_open_calls", "Calls with work left, by state", ["state"])
 _oldest = Gauge(
-    "callfleet_analytics_open_oldest_seconds", "Age of the oldest of them since its end", ["state"]
+    "callfleet_analytics_open_oldest_seconds", "Since when the oldest of them waits", ["state"]
 )
 _scores = Counter("callfleet_analytics_scores_total", "Scores written, by mood", ["sentiment"])
 _model_seconds = Histogram(

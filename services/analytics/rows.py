@@ -114,6 +114,10 @@ def turn_text(key: CallKey, position: int, sealed: bytes) -> str:
     return key.open(sealed, purpose=TURN, sequence=position).decode()
 
 
+def note_data(key: CallKey, position: int, sealed: bytes) -> Any:
+    return msgspec.json.decode(key.open(sealed, purpose=NOTE, sequence=position))
+
+
 def opened_caller(key: CallKey, sealed: bytes) -> str:
     return key.open(sealed, purpose=CALLER, sequence=0).decode()
 

@@ -49,6 +49,7 @@ class Sweeper:
         self._triggers = triggers
         self._every_s = every_s
         self._clock_ms = clock_ms
+        self._seen_s: dict[CallId, float] = {}  # since when a finished call is known to wait
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -71,10 +72,12 @@ class Sweeper:
     async def _unrecorded(self) -> list[tuple[str, int, float]]:
         # What cannot be recorded stays at the head of the list: look past it.
         found = await self._finished.finished(BATCH + self._recorder.troubled)
+        now_s = time.monotonic()
+        self._seen_s = {call_id: self._seen_s.get(call_id, now_s) for call_id in found}
         for call_id in found:
             if not self._recorder.rests(call_id) and not await self._triggers.record(call_id):
                 break  # Redis is away: it would refuse the others too
-        return [("finished", len(found), 0.0)]
+        return [("finished", len(found), now_s - min(self._seen_s.values(), default=now_s))]
 
     async def _unscored(self) -> list[tuple[str, int, float]]:
         now = self._clock_ms()

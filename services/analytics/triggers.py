@@ -9,6 +9,7 @@ used). The sweeper finds whatever this loses.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -16,6 +17,7 @@ from typing import Any, Final
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from callfleet import telemetry
 from callfleet.calls import CallId, is_call_id
@@ -29,6 +31,7 @@ JOB_TIMEOUT_S: Final = 80.0  # above every limit inside a job, so that it never 
 POLL_S: Final = 0.2
 RESTART_FIRST_S: Final = 0.25
 RESTART_MAX_S: Final = 5.0
+STOP_LIMIT_S: Final = 4.0
 BACKSTOP_TRIES: Final = 1_000  # attempts are counted in the row; arq only must not give up first
 
 log = telemetry.logger(__name__)
@@ -96,6 +99,7 @@ class Consumer:
         self._poll_s = poll_s
         self._worker: Worker | None = None
         self._running: set[asyncio.Task[Any]] = set()  # jobs of workers that ended before them
+        self._closing: set[asyncio.Task[None]] = set()
         self._draining = False
         logging.getLogger("arq").setLevel(logging.ERROR)  # it logs two lines per job
 
@@ -129,10 +133,11 @@ class Consumer:
     async def stop(self) -> None:
         """Cut running jobs short: they give their claims back, and arq runs them again."""
         self._draining = True
-        while tasks := self._tasks():
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks, timeout=1.0)
+        tasks = self._tasks()
+        for task in tasks:
+            task.cancel()
+        await _finished(tasks, STOP_LIMIT_S)
+        await _finished(set(self._closing), STOP_LIMIT_S)
 
     def _tasks(self) -> set[asyncio.Task[Any]]:
         current = set(self._worker.tasks.values()) if self._worker else set()
@@ -167,10 +172,11 @@ class Consumer:
         worker, self._worker = self._worker, None
         tasks = {task for task in worker.tasks.values() if not task.done()} if worker else set()
         self._running |= tasks
-        closing = asyncio.create_task(_close_after(redis, tasks))
-        self._running.add(closing)
-        for task in (closing, *tasks):
+        for task in tasks:
             task.add_done_callback(self._forget)
+        closing = asyncio.create_task(_close_after(redis, tasks))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
@@ -182,4 +188,13 @@ class Consumer:
 async def _close_after(redis: "Redis", tasks: set[asyncio.Task[Any]]) -> None:
     if tasks:
         await asyncio.wait(tasks)
-    await redis.aclose(close_connection_pool=True)
+    with contextlib.suppress(RedisError, OSError):
+        await redis.aclose(close_connection_pool=True)
+
+
+async def _finished(tasks: set[asyncio.Task[Any]], limit_s: float) -> None:
+    if not tasks:
+        return
+    _, left = await asyncio.wait(tasks, timeout=limit_s)
+    if left:
+        log.warning("jobs left running", jobs=len(left))
