@@ -1,13 +1,14 @@
 """The analytics worker's composition root: recorder, scorer, consumer and sweeper on one loop."""
 
+import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from callfleet import telemetry
+from callfleet import service, telemetry
 from callfleet.config import Config
 from callfleet.encryption import KeyRing
 from callfleet.journal import Journal
-from callfleet.service import main_of, ping, redis_pool, run
+from callfleet.service import main_of, ping, redis_pool
 from callfleet.settings import environment, read
 from services.analytics.database import Database
 from services.analytics.jobs import AgentFacts, Recorder, Scorer
@@ -88,13 +89,24 @@ def agent_facts(config: Config) -> dict[str, AgentFacts]:
     }
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--migrate", action="store_true", help="bring the database to this version, and leave"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """`callfleet analytics`, as `services/cli.py` calls it."""
+    return migrate() if arguments.migrate else main()
+
+
 def main() -> int:
-    """`callfleet analytics`."""
+    """The worker itself."""
     return main_of("analytics", AnalyticsSettings, Analytics)
 
 
 def migrate() -> int:
-    """`callfleet analytics --migrate`: bring the database to this version's schema, and leave."""
+    """The step a deployment takes before its workers; they would take it too, one after another."""
     settings = read(DatabaseSettings, environment())
     telemetry.setup("analytics")
 
@@ -107,4 +119,4 @@ def migrate() -> int:
         log.info("database migrated", dialect=database.dialect)
         return 0
 
-    return run(migrating())
+    return service.run(migrating())

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from callfleet.calls import CallId
-from callfleet.errors import CallfleetError, ConfigFault, StoreFault
+from callfleet.errors import StoreFault
 from callfleet.settings import environment, read
 from services.analytics import calls_page
 from services.analytics.catalogue import LISTED, Catalogue, Row, Wanted
@@ -81,19 +81,8 @@ def moment_ms(raw: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit code 0; 1 when something failed or is not there; 2 when misconfigured."""
-    try:
-        settings = read(CallsSettings, environment())
-        return asyncio.run(_run(arguments, settings))
-    except ConfigFault as fault:
-        sys.stderr.write("\n  ".join(["callfleet calls: misconfigured", *fault.mistakes]) + "\n")
-        return 2
-    except CallfleetError as error:
-        sys.stderr.write(f"callfleet calls: {error}\n")
-        return 1
-    except BrokenPipeError:  # `callfleet calls | head`
-        sys.stderr.close()
-        return 0
+    """Exit code 0, or 1 for a call that is not there; raises what `services/cli.py` tells."""
+    return asyncio.run(_run(arguments, read(CallsSettings, environment())))
 
 
 async def _run(arguments: argparse.Namespace, settings: CallsSettings) -> int:
@@ -129,7 +118,9 @@ async def _list(arguments: argparse.Namespace, catalogue: Catalogue) -> int:
     )
     match arguments.format:
         case "json":
-    XX        case "csv":
+            json.dump([told(row) for row in rows], sys.stdout, indent=1)
+            sys.stdout.write("\n")
+        case "csv":
             write_csv(rows, sys.stdout)
         case _:
             calls_page.show_table(rows, limit=arguments.limit)
