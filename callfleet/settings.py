@@ -49,6 +49,7 @@ __all__ = [
     "port",
     "read",
     "read_config_file",
+    "read_one",
     "shown",
     "text",
     "whole",
@@ -103,18 +104,27 @@ def read(cls: type[S], environ: Mapping[str, str]) -> S:
     found: dict[str, Any] = {}
     mistakes: list[str] = []
     for field in _knobs(cls):
-        env = field.metadata["env"]
-        raw = environ.get(env, "").strip()
-        if raw:
-            try:
-                found[field.name] = field.metadata["parse"](raw)
-            except ValueError as error:
-                mistakes.append(f"{env}: {error}")
-        elif _required(field):
-            mistakes.append(f"{env}: is required: {field.metadata['help']}")
+        try:
+            found[field.name] = read_one(cls, field.name, environ)
+        except ConfigFault as fault:
+            mistakes += fault.mistakes
     if mistakes:
         raise ConfigFault(mistakes)
     return cls(**found)
+
+
+def read_one(cls: Any, name: str, environ: Mapping[str, str]) -> Any:
+    """The value of a single field; `ConfigFault` when it is missing or wrong."""
+    (field,) = [field for field in _knobs(cls) if field.name == name]
+    env, raw = field.metadata["env"], environ.get(field.metadata["env"], "").strip()
+    if not raw and _required(field):
+        raise ConfigFault([f"{env}: is required: {field.metadata['help']}"])
+    if not raw:
+        return field.default_factory() if callable(field.default_factory) else field.default
+    try:
+        return field.metadata["parse"](raw)
+    except ValueError as error:
+        raise ConfigFault([f"{env}: {error}"]) from None
 
 
 def _knobs(cls: Any) -> list[dataclasses.Field[Any]]:
