@@ -247,7 +247,8 @@ class Slots:
 
     async def _run(self, name: str, org: str, *words: str | int) -> list[Any]:
         """Run a script that answers `verdict, genesis, ...` or `..., genesis` (see each file)."""
-        reply: list[Any] = text_of(await self._scripts[name](slot_keys(org), self._words(org, words)))
+        given = await self._scripts[name](slot_keys(org), self._words(org, words))
+        reply: list[Any] = text_of(given)
         place = 0 if name == "audit" else 1
         self._genesis[org] = reply[place]
         return reply[:place] + reply[place + 1 :]

@@ -103,19 +103,23 @@ local function head_of(s, agent)
   return { call = call, class = tonumber(class) }
 end
 
+local function goes_before(rank, other)
+  for i = 1, #rank do
+    if rank[i] ~= other[i] then return rank[i] < other[i] end
+  end
+  return false
+end
+
 local function next_in_turn(s, heads, turns)
-  local best
+  local best, best_rank
   for agent, head in pairs(heads) do
-    local rank = { head.class, slots.agent_live(s, agent), turns[agent] }
-    local first = not best or rank[1] < best.rank[1]
-    if best and rank[1] == best.rank[1] then
-      first = rank[2] < best.rank[2] or (rank[2] == best.rank[2] and rank[3] < best.rank[3])
-    end
-    if first and not slots.refusal(s, agent, head.class) then
-      best = { agent = agent, rank = rank }
+    local rank = { head.class, slots.agent_live(s, agent), turns[agent], agent }
+    if (not best or goes_before(rank, best_rank)) and
+      not slots.refusal(s, agent, head.class) then
+      best, best_rank = agent, rank
     end
   end
-  return best and best.agent
+  return best
 end
 
 -- Free slots go to who waits, here and now: the waiter becomes a lease inside this script, so that
@@ -147,12 +151,16 @@ function slots.promote(s)
   end
 end
 
--- Gives back what is really ours; 0 = it was not, and nothing changed for its new owner.
-function slots.release(s, call, token)
+-- Gives back what is really ours and hands it on; 0 = it was not, and nothing changed for its new
+-- owner. Whole, for scripts of others that end a call: `slots.release({ org = ..., seen = '' }, ...)`.
+function slots.release(set, call, token)
+  local s = slots.open(set)
   local own = slots.owner(s, call)
-  if own and own.token ~= token then return 0 end
-  slots.bury(s, call)
-  if not own then return 0 end
-  slots.remove(s, call)
-  return 1
+  local ours = own and own.token == token
+  if ours then slots.remove(s, call) end
+  if ours or not own then slots.bury(s, call) end
+  slots.purge(s)
+  slots.promote(s)
+  slots.close(s)
+  return ours and 1 or 0, s.c.genesis
 end

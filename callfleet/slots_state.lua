@@ -7,8 +7,10 @@
 local slots = {}
 local IDLE_MS, CONFIG_IDLE_MS = 86400000, 2592000000
 local GONE_MS = 300000
+local TIMES = { ttl = 15000, heartbeat = 5000, claim = 4000, waiter_ttl = 3000 }
 
--- settings: org, genesis last seen by the asker ('' = none yet), ttl, heartbeat, claim, waiter ttl (ms)
+-- settings: org, genesis last seen by the asker ('' = none yet), ttl, heartbeat, claim, waiter ttl
+-- (ms; an asker that leaves them out, as the journal's script does, gets those of `configure`)
 function slots.settings(argv)
   return {
     org = argv[1], seen = argv[2], ttl = tonumber(argv[3]), heartbeat = tonumber(argv[4]),
@@ -26,7 +28,8 @@ function slots.peek(set)
   s.clock = time[1] * 1000 + math.floor(time[2] / 1000)
   local fields = { 'genesis', 'born', 'run', 'clock', 'now', 'spare', 'hold', 'touched', 'file',
     'set', 'reserve1', 'reserve2', 'max_waiting', 'floor', 'effective', 'effective_at',
-    'circuit_until', 'circuit_reason', 'tpm', 'rate', 'rate_at' }
+    'circuit_until', 'circuit_reason', 'tpm', 'rate', 'rate_at', 'ttl', 'heartbeat', 'claim',
+    'waiter_ttl' }
   local got = redis.call('HMGET', s.config, unpack(fields))
   s.c = {}
   for i, name in ipairs(fields) do
@@ -37,6 +40,7 @@ function slots.peek(set)
       s.c[name] = text and tonumber(text) or nil
     end
   end
+  for name, otherwise in pairs(TIMES) do set[name] = set[name] or s.c[name] or otherwise end
   s.c.clock = s.c.clock or s.clock
   local leash = math.max(set.heartbeat, set.ttl - 2 * set.heartbeat)
   s.step = s.clock - s.c.clock
