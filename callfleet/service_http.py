@@ -1,7 +1,7 @@
 """Listening on a port, with an error that says what to do when that fails."""
 
 import errno
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from aiohttp import web
 
@@ -20,12 +20,13 @@ class Site:
         self.port = port
 
     @classmethod
-    async def open(cls, app: web.Application, host: str, port: int, *, knob: str) -> Self:
-        """Bind; `knob` is the variable that would choose another port."""
+    async def open(
+        cls, app: web.Application, host: str, port: int, *, knob: str, **options: Any
+    ) -> Self:
+        """Bind; `knob` is the variable that would choose another port; `options` are aiohttp's."""
         # Access logs are metrics' business; a handler whose client left is cancelled at once.
-        runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=_CLOSE_LIMIT_S
-        )
+        ours = {"handler_cancellation": True, "shutdown_timeout": _CLOSE_LIMIT_S}
+        runner = web.AppRunner(app, access_log=None, **(ours | options))
         await runner.setup()
         try:
             await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
