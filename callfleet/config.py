@@ -85,7 +85,8 @@ def _quote_numbers(tree: dict[Any, Any], mistakes: Mistakes) -> None:
 
 def json_schema() -> dict[str, Any]:
     """For editors: generated from the types, so it can never say something else than they do."""
-    schema = msgspec.json.schema(Config)
+    # Through JSON once, so that it equals what is read back from the file.
+    schema: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(Config)))
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "callfleet.yaml"
     parts = schema["$defs"]

@@ -121,7 +121,8 @@ def _tool(value: Any, path: str, mistakes: Mistakes) -> Any:
         mistakes.add(below(path, "kind"), f"must be one of {', '.join(_TOOL_KINDS)}")
         return UNREAD
     if len(kinds) > 1 or (stated and kinds and kinds != [stated]):
-        mistakes.add(path, f"is it {' or '.join({*kinds, stated or kinds[0]})}? only one can be")
+        claims = dict.fromkeys([*kinds, stated or kinds[0]])
+        mistakes.add(path, f"is it {' or '.join(claims)}? only one can be")
         return UNREAD
     if not kinds and stated is None:
         mistakes.add(path, f"needs one of {', '.join(telling)}, to say what it calls")

@@ -53,10 +53,9 @@ class Mistakes:
         return bool(self._by_path)
 
     def _line(self, path: str) -> int:
-        """Of the path, or of the nearest thing above it that is in the file; 0 for the top."""
-        while path and path not in self.lines:
-            path = re.sub(r"(\.[^.\[\]\"]+|\.\"[^\"]*\"|\[\d+\]|^[^.\[]+)\Z", "", path)
-        return self.lines.get(path, 0)
+        """Of the path, or of the nearest thing above it that is in the file; 0 for nothing."""
+        above = [known for known in self.lines if path.startswith(known)]
+        return self.lines[max(above, key=len)] if above else 0
 
 
 def read_yaml(text: str, mistakes: Mistakes) -> Any:

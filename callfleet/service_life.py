@@ -124,14 +124,15 @@ class _Life:
 
     async def _begin_to_end(self, private: Site) -> int:
         """Every way through ends in `stop`; the worst that happened decides the exit code."""
-        code = OK
+        code, doing = OK, "cannot start"
         try:
             async with asyncio.timeout(START_LIMIT_S):
                 begun = await _done_before(self._signals.drain, self._service.start())
+            doing = "failed"
+            if begun:
+                await self._serve_until_asked(private)
         except Exception as error:  # the root of the process: told once, the exit code says it too
-            begun, code = False, self._failed("cannot start", error)
-        if begun:
-            code = await self._serve_until_asked(private)
+            code = self._failed(doing, error)
         try:
             async with asyncio.timeout(STOP_LIMIT_S):
                 await self._service.stop()
@@ -140,7 +141,7 @@ class _Life:
         log.info("stopped", exit_code=code)
         return code
 
-    async def _serve_until_asked(self, private: Site) -> int:
+    async def _serve_until_asked(self, private: Site) -> None:
         addresses = {"private_url": private.url(), **self._service.addresses()}
         log.info("listening", **addresses)
         self._health.started(self._service.checks())
@@ -150,12 +151,10 @@ class _Life:
             await asyncio.wait({background, asked}, return_when=asyncio.FIRST_COMPLETED)
             if not background.done():
                 await self._drain()
-        except Exception as error:
-            return self._failed("drain failed", error)
+            if background.done():  # only by failing, before the drain or during it
+                await background
         finally:
-            failure = background.exception() if background.done() else None
             await _end(background, asked)
-        return self._failed("a loop failed", failure) if failure is not None else OK
 
     async def _background(self, addresses: Mapping[str, str]) -> None:
         """What runs beside the calls; never returns, fails when the service's own loops do."""
