@@ -1,9 +1,11 @@
-"""What integration tests share: one real Redis per run, empty at the start of each test."""
+"""What integration tests share: one real Redis and PostgreSQL per run, empty for each test."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
 
 
@@ -20,3 +22,18 @@ def redis_url(_redis_server: RedisServer) -> str:
     client.flushall()
     client.close()
     return _redis_server.url
+
+
+@pytest.fixture(scope="session")
+def _postgres_server() -> Iterator[PostgresServer]:
+    with PostgresServer.fresh() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind. Do not stop its server: others follow; start your own."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'callfleet.db'}"
+    server: PostgresServer = request.getfixturevalue("_postgres_server")
+    return server.new_database()
