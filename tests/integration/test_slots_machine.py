@@ -1,0 +1,300 @@
+"""The scripts against their twin, in random order, on a real Redis with a clock moved by hand.
+
+After every step: the same answers, the same state, and the invariants that make it a semaphore.
+Processes here remember what they were told and nothing else, so zombies, lost replies, failovers
+to yesterday's replica and jumping clocks arise as they do in life. A run is repeated with
+CALLFLEET_TEST_SEED=<the seed it printed>.
+"""
+
+import asyncio
+import copy
+import os
+import random
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from redis.asyncio import Redis
+
+from callfleet.calls import CallId
+from callfleet.errors import AtCapacity, StoreFault
+from callfleet.slots import Full, Lease, OrgLimits, Priority, Slots, Waiting
+from tests.integration.slots_clockwork import CLOCK, RUN, ClockworkSlots, Photograph
+from tests.integration.slots_model import SlotsTwin
+
+ORG = "main"
+TTL_MS, BEAT_MS, CLAIM_MS, WAITER_MS = 15_000, 5_000, 4_000, 3_000
+SEED = int(os.environ.get("CALLFLEET_TEST_SEED") or random.randrange(2**32))
+EXAMPLES = int(os.environ.get("CALLFLEET_TEST_EXAMPLES") or 60)
+
+calls = st.integers(1, 9).map(lambda n: CallId(f"call-{n}"))
+agents = st.sampled_from(["a", "b", "c"])
+processes = st.sampled_from(["p1", "p2", "p3"])
+
+
+class Process:
+    """What one process believes."""
+
+    def __init__(self, redis: "Redis") -> None:
+        self.slots: Slots = ClockworkSlots(redis)
+        self.seen = ""  # the genesis it knows, for the twin
+        self.leases: dict[CallId, Lease] = {}
+        self.places: dict[CallId, Waiting] = {}
+
+
+class Semaphore(RuleBasedStateMachine):
+    url = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.redis = Redis.from_url(self.url, socket_timeout=5)
+        self.clock, self.run_number = 1_700_000_000_000, 1
+        self.twin = SlotsTwin(TTL_MS, BEAT_MS, CLAIM_MS, WAITER_MS)
+        self.processes = {name: Process(self.redis) for name in ("p1", "p2", "p3", "ops")}
+        self.replica: tuple[Photograph, SlotsTwin] | None = None
+        self.wait_for(self.redis.flushall())
+        self.show_time()
+        self.configure("p1")
+
+    def teardown(self) -> None:
+        self.wait_for(self.redis.aclose())
+        self.loop.close()
+
+    def wait_for(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(coroutine)
+
+    def show_time(self) -> None:
+        values: Any = {CLOCK: self.clock, RUN: f"run{self.run_number}"}
+        self.wait_for(self.redis.mset(values))
+
+    def opened(self, name: str) -> Process:
+        """The twin's half of every script's beginning."""
+        process = self.processes[name]
+        self.before = copy.deepcopy(self.twin)
+        self.twin.open(self.clock, f"run{self.run_number}", process.seen)
+        process.seen = self.twin.genesis
+        return process
+
+    def configure(self, name: str) -> None:
+        limits = OrgLimits(3, {"a": 1, "b": 2}, reserve_outbound=1, max_waiting=5)
+        self.wait_for(self.opened(name).slots.configure(ORG, limits))
+        stated = {"": 3, "a": 1, "b": 2}
+        for of in self.twin.limits.keys() | stated.keys():
+            if self.twin.limits.get(of, stated.get(of)) != stated.get(of):
+                self.twin.overrides.pop(of, None)
+        self.twin.limits, self.twin.reserves, self.twin.max_waiting = stated, {1: 0, 2: 1}, 5
+        self.twin.purge()
+        self.twin.promote()
+        self.check()
+
+    # --- what processes do ---
+
+    @rule(
+        call=calls,
+        agent=agents,
+        name=processes,
+        priority=st.sampled_from(Priority),
+        wait=st.booleans(),
+    )
+    def acquire(self, call: CallId, agent: str, name: str, priority: Priority, wait: bool) -> None:
+        process = self.opened(name)
+        expected = self.twin.acquire(call, agent, name, priority, wait)
+        asked = process.slots.acquire(ORG, agent, call, holder=name, priority=priority, wait=wait)
+        if expected == ["full", "unconfigured"]:
+            with pytest.raises(StoreFault):
+                self.wait_for(asked)
+            return
+        answer = self.wait_for(asked)
+        match answer:
+            case Lease():
+                assert expected == ["lease", answer.token, answer.holder, answer.agent]
+                if answer.holder == name:
+                    process.leases[call] = answer
+            case Waiting() as w:
+                words = ["waiting", w.position, w.ticket, w.since_ms, w.agent, w.priority]
+                assert expected == words
+                process.places[call] = w
+            case Full():
+                assert expected == ["full", answer.scope]
+        self.check()
+
+    @rule(call=calls, agent=agents, name=processes)
+    def adopt(self, call: CallId, agent: str, name: str) -> None:
+        process = self.opened(name)
+        had = self.twin.leases.get(call)
+        token, number = (had.token if had else 0), len(self.twin.leases)
+        expected = self.twin.adopt(call, agent, name)
+        try:
+            lease = self.wait_for(process.slots.adopt(ORG, agent, call, holder=name))
+        except AtCapacity:
+            assert expected[0] == "full"
+        else:
+            assert expected == ["lease", lease.token, name, lease.agent]
+            assert lease.token > token  # 11: one lease, a higher token
+            assert not had or len(self.twin.leases) - len(self.twin.granted) <= number
+            process.leases[call] = lease
+            process.places.pop(call, None)
+        self.check()
+
+    @rule(name=processes)
+    def heartbeat(self, name: str) -> None:
+        process = self.opened(name)
+        leases, places = list(process.leases.values()), list(process.places.values())
+        expected = self.twin.heartbeat(
+            name,
+            [(lease.call_id, lease.agent, lease.token) for lease in leases],
+            [(w.call_id, w.agent, w.priority, w.ticket, w.since_ms) for w in places],
+        )
+        beat = self.wait_for(process.slots.heartbeat(ORG, name, leases, places))
+        assert beat.lost == expected["lost"]
+        assert {lease.call_id: lease.token for lease in beat.granted} == expected["granted"]
+        assert {call: w.position for call, w in beat.waiting.items()} == expected["waiting"]
+        assert set(beat.refused) == expected["refused"]
+        assert beat.reasserted == expected["reasserted"]
+        for call in beat.lost:
+            process.leases.pop(call, None)
+        process.leases |= {lease.call_id: lease for lease in beat.granted}
+        process.places = dict(beat.waiting)
+        self.check()
+
+    @rule(name=processes, call=calls, twice=st.booleans(), forgets=st.booleans())
+    def release(self, name: str, call: CallId, twice: bool, forgets: bool) -> None:
+        """`twice`: the reply was lost; not `forgets`: a zombie that goes on all the same."""
+        lease = self.processes[name].leases.get(call)
+        for _ in range(1 + twice):
+            if lease is not None:
+                process = self.opened(name)
+                expected = self.twin.release(call, lease.token)
+                assert self.wait_for(process.slots.release(lease)) == expected
+                self.check()
+        if forgets:
+            self.processes[name].leases.pop(call, None)
+
+    @rule(name=processes, call=calls)
+    def leave(self, name: str, call: CallId) -> None:
+        process = self.opened(name)
+        self.twin.leave(call)
+        self.wait_for(process.slots.leave(ORG, call))
+        process.places.pop(call, None)
+        self.check()
+
+    @rule(name=processes)
+    def crash(self, name: str) -> None:
+        self.processes[name] = Process(self.redis)
+
+    # --- what operators and fate do ---
+
+    @rule(sessions=st.sampled_from([None, 0, 1, 2, 3, 5]), agent=st.sampled_from(["", "a", "c"]))
+    def set_limit(self, sessions: int | None, agent: str) -> None:
+        process = self.opened("ops")
+        if agent == "" and "" not in self.twin.limits:
+            with pytest.raises(StoreFault):
+                self.wait_for(process.slots.set_limit(ORG, sessions))
+            return
+        self.twin.overrides.pop(agent, None)
+        if sessions is not None:
+            self.twin.overrides[agent] = sessions
+        self.twin.purge()
+        self.twin.promote()
+        self.wait_for(process.slots.set_limit(ORG, sessions, agent or None))
+        self.check()
+
+    @rule(name=processes)
+    def restart_with_the_same_file(self, name: str) -> None:
+        self.configure(name)
+
+    @rule(for_s=st.sampled_from([0, 5]))
+    def circuit(self, for_s: int) -> None:
+        process = self.opened("ops")
+        self.twin.purge()
+        if for_s:
+            self.twin.circuit_until = self.twin.now + for_s * 1000
+            self.wait_for(process.slots.open_circuit(ORG, "bad key", for_s=for_s))
+        else:
+            self.twin.circuit_until = 0
+            self.twin.promote()
+            self.wait_for(process.slots.close_circuit(ORG))
+        self.check(promoted=not for_s)
+
+    @rule(ms=st.sampled_from([1, 900, 2_500, 4_900]))
+    def time_passes(self, ms: int) -> None:
+        self.clock += ms
+        self.show_time()
+
+    @rule(ms=st.sampled_from([-60_000, 60_000]))
+    def clock_jumps(self, ms: int) -> None:
+        self.clock += ms
+        self.show_time()
+
+    @rule()
+    def replicate(self) -> None:
+        self.replica = (
+            self.wait_for(Photograph.take(self.redis, ORG)),
+            copy.deepcopy(self.twin),
+        )
+
+    @precondition(lambda self: self.replica is not None)
+    @rule()
+    def fail_over(self) -> None:
+        """The replica takes over with what it knew, under a run of its own."""
+        assert self.replica is not None
+        self.run_number += 1
+        self.show_time()
+        self.wait_for(self.replica[0].put_back(self.redis))
+        self.twin = copy.deepcopy(self.replica[1])
+
+    @rule()
+    def forget_everything(self) -> None:
+        """Redis restarted without a disk; the first process back states its file again."""
+        self.run_number += 1
+        self.show_time()
+        self.wait_for(Photograph(ORG, {}).put_back(self.redis))
+        self.twin, self.replica = SlotsTwin(TTL_MS, BEAT_MS, CLAIM_MS, WAITER_MS), None
+        self.configure("p1")
+
+    # --- what must be true ---
+
+    def check(self, *, promoted: bool = True) -> None:
+        self.same_state()
+        assert self.twin.over_admitted() == []
+        assert self.twin.overtaken(self.before) == []
+        if promoted:
+            assert self.twin.waiting_in_vain() == []
+
+    def same_state(self) -> None:
+        twin = self.twin
+        usage = self.wait_for(self.processes["ops"].slots.usage(ORG))
+        assert usage.live == len(twin.leases)
+        assert usage.waiting == len(twin.places)
+        assert usage.limit == twin.limit()
+        live = {agent: of.live for agent, of in usage.agents.items() if of.live}
+        assert live == {a: twin.live(a) for a in ("a", "b", "c") if twin.live(a)}
+        holders = [lease.holder for lease in twin.leases.values()]
+        assert usage.holders == {name: holders.count(name) for name in sorted(set(holders))}
+
+    @rule()
+    def audit(self) -> None:
+        """2: what is derived agrees with the leases."""
+        process = self.opened("ops")
+        self.twin.purge()
+        self.twin.promote()
+        assert self.wait_for(process.slots.audit(ORG)).total == 0
+        self.check()
+
+
+def test_the_scripts_and_their_twin_agree(redis_url: str) -> None:
+    print(f"CALLFLEET_TEST_SEED={SEED}")
+    Semaphore.url = redis_url
+    limits = settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=50,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        print_blob=True,
+    )
+    run_state_machine_as_test(seed(SEED)(Semaphore), settings=limits)
