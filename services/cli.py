@@ -23,7 +23,7 @@ class Command:
 
     module: str
     help: str
-    service: bool = False  # `main()` instead of `add_arguments` and `run`
+    service: bool = False  # configured by the environment; `main()` may be all it has
 
 
 COMMANDS: Final = {
@@ -80,6 +80,7 @@ def _prepare(
     if command.service:
         parser.description = f"{command.help.capitalize()}. Configured by the environment: see"
         parser.description += f" `callfleet config env {name}`."
+    if not hasattr(module, "add_arguments"):  # a service that has nothing to choose
         start: Callable[[], int] = module.main
         return lambda _parsed: start()
     module.add_arguments(parser)
