@@ -220,7 +220,8 @@ _envelope = msgspec.json.Decoder(_Envelope)
 def parse(data: bytes | str) -> ServerEvent | Unused | Unknown:
     """Any message of the API's; never raises on what it sent."""
     try:
-        return _event.decode(data)
+        event: ServerEvent = _event.decode(data)
+        return event
     except msgspec.DecodeError:
         pass
     except UnicodeDecodeError:

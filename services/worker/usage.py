@@ -16,6 +16,10 @@ def add(total: Usage, more: Usage) -> Usage:
     return msgspec.structs.replace(total, **counts)
 
 
+def of_model(usage: Usage, model: str) -> Usage:
+    return msgspec.structs.replace(usage, model=model)
+
+
 def tokens_by_kind(usage: Usage) -> dict[str, int]:
     """For metrics: every count but the number of answers."""
     return {

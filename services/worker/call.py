@@ -1,0 +1,190 @@
+"""One call, from slot to journal.
+
+Theory of operation. `live` is the whole life: adopt the slot, open the journal, settle the route,
+talk (see `talk`), end. It ends exactly once, and on every path in this order: session closed,
+journal ended (which releases the slot and drops the route), stream closed, analytics told. The
+stream goes last because its end makes the carrier ask how the call ended, and by then the journal
+must know. A call that somebody else has taken over is fenced: the session is closed, and nothing is
+written any more. Redis away at the end: the caller is let go, the end is offered until it is taken.
+"""
+
+import asyncio
+from typing import Final
+
+from callfleet import telemetry
+from callfleet.audio import FORMATS
+from callfleet.calls import CallStart, EndReason
+from callfleet.config import Agent
+from callfleet.errors import AtCapacity, StoreFault
+from callfleet.journal_entries import CallEnd
+from callfleet.link import GIVEN_AWAY
+from callfleet.slots_terms import Lease
+from services.worker import dialogue as told
+from services.worker import metrics
+from services.worker.agents import manner_of, session_settings
+from services.worker.clerk import GIVEN_UP, Clerk
+from services.worker.dialogue import Failure
+from services.worker.ports import Ports, Stream
+from services.worker.talk import Talk
+from services.worker.usage import of_model
+
+END_AGAIN_S: Final = 1.0
+END_TRIES: Final = 600
+
+log = telemetry.logger(__name__)
+
+
+class Call:
+    """Made when the worker takes it, then lived."""
+
+    def __init__(self, start: CallStart, agent: Agent, stream: Stream, ports: Ports) -> None:
+        fmt = FORMATS[start.audio]
+        settings = session_settings(agent, fmt)
+        self.start = start
+        self._model = agent.model
+        self._stream = stream
+        self._ports = ports
+        self._clerk = Clerk(ports.journals, start)
+        self._session = ports.session(agent, settings, fmt)
+        self.talk = Talk(
+            manner_of(agent, settings),
+            fmt,
+            stream=stream,
+            session=self._session,
+            clerk=self._clerk,
+            age_ms=max(0, ports.wall_ms() - start.started_at_ms),
+        )
+
+    def leave(self) -> None:
+        """The worker can keep it no longer."""
+        self.talk.receive(told.MustLeave())
+
+    async def live(self) -> None:
+        start = self.start
+        facts = {"agent": start.agent, "org": start.org, "leg": start.leg.value}
+        with (
+            telemetry.bind_call(start.call_id),
+            telemetry.span("call", parent=start.traceparent, **facts) as span,
+        ):
+            lease: Lease | None = None
+            try:
+                lease = await self._begin()
+                await self._talk()
+            finally:
+                await self._finish(lease, facts)
+            span.set(end_reason=str(self.talk.reason), fenced=self.talk.fenced)
+
+    async def _begin(self) -> Lease | None:
+        """Slot, journal, route; whatever cannot be had ends the call before it begins."""
+        lease: Lease | None = None
+        try:
+            lease = await self._ports.leases.adopt(self.start, self.talk.fence)
+            await self._clerk.open(lease.token)
+            await self._settle()
+        except AtCapacity:
+            self.talk.hang_up(EndReason.NO_SLOT)
+        except GIVEN_UP:
+            self.talk.fence()
+        except StoreFault as fault:
+            log.warning("call not begun", why=str(fault))
+            self.talk.hang_up(EndReason.NO_SLOT if lease is None else EndReason.INTERNAL_ERROR)
+        return lease
+
+    async def _settle(self) -> None:
+        """The route says so too; without Redis the worker's next announcement will."""
+        try:
+            if not await self._ports.routes.settle(self.start.call_id, self._ports.worker_id):
+                self.talk.fence()
+        except StoreFault as fault:
+            log.warning("route not settled", why=str(fault))
+
+    async def _talk(self) -> None:
+        if self.talk.over.is_set():
+            return
+        async with asyncio.TaskGroup() as tasks:
+            session = tasks.create_task(self._live_session())
+            tasks.create_task(self._write_journal())
+            await self.talk.over.wait()
+            self._clerk.no_more()
+            await self._session.close()
+            session.cancel()
+
+    async def _live_session(self) -> None:
+        try:
+            await self._session.live(self.talk.receive)
+        except Exception:
+            log.exception("the session failed")
+            self.talk.receive(told.SessionFailed(Failure.LOST))
+
+    async def _write_journal(self) -> None:
+        try:
+            await self._clerk.write()
+        except GIVEN_UP:
+            self.talk.fence()
+
+    # The end -------------------------------------------------------------------------------------
+
+    async def _finish(self, lease: Lease | None, facts: dict[str, str]) -> None:
+        await self._session.close()
+        if lease is not None:
+            self._ports.leases.forget(lease)
+        if not self.talk.fenced:
+            await self._end(lease, self.talk.reason or EndReason.INTERNAL_ERROR)
+        if self.talk.fenced:
+            self._stream.close(GIVEN_AWAY)
+        self._tell(facts)
+
+    async def _end(self, lease: Lease | None, reason: EndReason) -> None:
+        if lease is not None and self._clerk.has_journal:
+            await self._write_end(lease, reason)
+        else:
+            await self._let_go(lease)
+            self._stream.close(reason)
+
+    async def _write_end(self, lease: Lease, reason: EndReason) -> None:
+        end = CallEnd(
+            reason=reason,
+            ended_at_ms=self.start.started_at_ms + self.talk.now_ms,
+            usage=of_model(self.talk.usage, self._model),
+        )
+        for _ in range(END_TRIES):
+            try:
+                await self._clerk.end(end, lease)
+                break
+            except GIVEN_UP:
+                self.talk.fenced = True
+                return
+            except StoreFault as fault:
+                log.warning("the call's end waits", why=str(fault))
+                self._stream.close(reason)
+                await asyncio.sleep(END_AGAIN_S)
+        self._stream.close(reason)
+        await self._ports.trigger.finished(self.start.call_id)
+
+    async def _let_go(self, lease: Lease | None) -> None:
+        """Without a journal there is nothing to end, only slot and route to give back."""
+        if lease is not None:
+            await self._ports.leases.release(lease)
+        try:
+            await self._ports.routes.drop(self.start.call_id, self._ports.worker_id)
+        except StoreFault as fault:
+            log.warning("route left to lapse", why=str(fault))
+
+    def _tell(self, facts: dict[str, str]) -> None:
+        """The one line that says what the call was."""
+        talk = self.talk
+        reason = talk.reason or EndReason.INTERNAL_ERROR
+        if talk.fenced:
+            metrics.call_fenced()
+            log.info("call given away", **facts)
+            return
+        metrics.call_ended(reason, talk.now_ms / 1000, talk.usage)
+        log.info(
+            "call ended",
+            reason=reason.value,
+            duration_s=round(talk.now_ms / 1000, 3),
+            session_id=self._session.id,
+            model=self._model,
+            **facts,
+            **talk.report.facts(talk.usage),
+        )
