@@ -25,8 +25,7 @@ from simulators.redis_server import free_port
 START_LIMIT_S = 30.0
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
-    "fsync": "off",  # a test's data need not survive a power cut
-    "synchronous_commit": "off",
+    "fsync": "off",  # a power cut is not played; a crash is, so commits stay synchronous
     "full_page_writes": "off",
     "shared_buffers": "16MB",
     "max_connections": "60",
