@@ -4,6 +4,7 @@ Nothing here transcodes: mu-law from a carrier goes to the API as mu-law. What i
 second per call is table look-ups on bytes.
 """
 
+import builtins
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,7 +31,7 @@ class AudioFormat:
     def bytes(self, duration_ms: int) -> int:
         return duration_ms * self.bytes_per_ms
 
-    def silence(self, duration_ms: int) -> bytes:
+    def silence(self, duration_ms: int) -> builtins.bytes:
         return self.quiet * (self.bytes(duration_ms) // self.sample_bytes)
 
 
