@@ -12,7 +12,7 @@ The finished list is the truth about what is still to be recorded. A journal lea
 `forget`, after the database has committed.
 """
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 from redis.asyncio import Redis
@@ -29,26 +29,31 @@ from callfleet.journal_entries import (
     decode_end,
     decode_entry,
 )
-from callfleet.journal_writer import CallJournal, JournalScripts, Opened
+from callfleet.journal_writer import CallJournal, JournalScripts, Opened, Trigger
 from callfleet.redis_scripts import Script, lua, store_faults
 
 FINISHED: Final = "callfleet:journal:finished"
+HOLE_MAX: Final = 10_000  # more missing at the end than this is a damaged count, not a hole
+
+__all__ = ["FINISHED", "CallJournal", "Journal", "Trigger"]
+
 MARK_KEPT_MS: Final = 3_600_000  # how long a forgotten call is still known to have ended
-
-
-class Trigger(Protocol):
-    """Tells analytics that a call finished. May fail: the finished list is the truth."""
-
-    async def finished(self, call_id: CallId) -> None: ...
 
 
 class Journal:
     """All journals of the fleet in one Redis. Raises `StoreFault` when Redis does not answer."""
 
-    def __init__(self, redis: Redis, keys: KeyRing, *, keep_s: float = 72 * 3600) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        keys: KeyRing,
+        *,
+        keep_s: float = 72 * 3600,
+        trigger: Trigger | None = None,
+    ) -> None:
         self._redis = redis
         self._keys = keys
-        self._scripts = JournalScripts(redis, keep_ms=int(keep_s * 1000))
+        self._scripts = JournalScripts(redis, keep_ms=int(keep_s * 1000), trigger=trigger)
         self._read = Script(redis, lua("journal_keys", "journal_read"), doing="journal read")
         self._forget = Script(redis, lua("journal_keys", "journal_forget"), doing="journal forget")
 
@@ -83,18 +88,13 @@ class Journal:
         if found is None:
             return None
         meta = dict(zip(found[0][::2], found[0][1::2], strict=True))
-        key = self._keys.unwrap(call_id, meta[b"key"])
-        start = decode_start(_opened(key, meta[b"start"], "start", 0))
-        sequence = int(meta[b"sequence"])
-        entries: list[Entry] = []
-        damage: list[Damage] = []
-        for each in _entries(key, sequence, found[1]):
-            if isinstance(each, Damage):
-                damage.append(each)
-            else:
-                entries.append(each)
-        end = _end(key, sequence + 1, meta, damage)
-        return CallRecord(start, entries, end, damage, int(meta[b"takeovers"]))
+        key = self._keys.unwrap(call_id, meta.get(b"key", b""))
+        start = _start(key, meta.get(b"start", b""))
+        places = _entries(key, _number(meta, b"sequence"), found[1])
+        entries = [each for each in places if not isinstance(each, Damage)]
+        damage = [each for each in places if isinstance(each, Damage)]
+        end = _end(key, len(places) + 1, meta, damage)
+        return CallRecord(start, entries, end, damage, _number(meta, b"takeovers"))
 
     async def ended(self, call_id: CallId) -> EndReason | None:
         """How the call ended, if it did; known for an hour after `forget` too."""
@@ -113,25 +113,34 @@ class Journal:
         return bool(await self._forget([], [call_id, MARK_KEPT_MS]))
 
 
-def _opened(key: CallKey, sealed: bytes, purpose: str, sequence: int) -> bytes:
-    return key.open(sealed, purpose=purpose, sequence=sequence)
+def _number(meta: dict[bytes, bytes], name: bytes) -> int:
+    """A count kept in clear; what is sealed bears it out or shows that it is wrong."""
+    text = meta.get(name, b"")
+    return int(text) if text.isdigit() else 0
+
+
+def _start(key: CallKey, sealed: bytes) -> CallStart:
+    try:
+        return decode_start(key.open(sealed, purpose="start", sequence=0))
+    except msgspec.DecodeError:
+        raise SealBroken("the journal's start is not one") from None
 
 
 def _entries(key: CallKey, count: int, stream: list[Any]) -> list[Entry | Damage]:
-    """Entries 1 to `count`, each as it was written or as the damage in its place."""
+    """Each place in order: the entry that was written there, or the damage."""
     there = {int(name.split(b"-")[0]): fields for name, fields in stream}
-    found: list[Entry | Damage] = []
-    count = max(count, *there, 0)
-    for sequence in range(1, count + 1):
-        fields = there.get(sequence)
-        if fields is None:
-            found.append(Damage(sequence, "missing"))
-            continue
-        try:
-            found.append(decode_entry(_opened(key, fields[1], "entry", sequence)))
-        except (SealBroken, msgspec.DecodeError):
-            found.append(Damage(sequence, "unreadable"))
-    return found
+    last = max(there, default=0)
+    count = max(last, min(count, last + HOLE_MAX))
+    return [_entry(key, sequence, there.get(sequence)) for sequence in range(1, count + 1)]
+
+
+def _entry(key: CallKey, sequence: int, fields: list[bytes] | None) -> Entry | Damage:
+    if fields is None:
+        return Damage(sequence, "missing")
+    try:
+        return decode_entry(key.open(fields[1], purpose="entry", sequence=sequence))
+    except (SealBroken, msgspec.DecodeError):
+        return Damage(sequence, "unreadable")
 
 
 def _end(
@@ -141,7 +150,11 @@ def _end(
     if b"end" not in meta:
         return None
     try:
-        return decode_end(_opened(key, meta[b"end"], "end", sequence))
+        return decode_end(key.open(meta[b"end"], purpose="end", sequence=sequence))
     except (SealBroken, msgspec.DecodeError):
         damage.append(Damage(sequence, "unreadable"))
-        return CallEnd(EndReason(meta[b"reason"].decode()), int(meta[b"ended_at"]))
+    try:
+        reason = EndReason(meta.get(b"reason", b"").decode())
+    except ValueError:
+        reason = EndReason.INTERNAL_ERROR
+    return CallEnd(reason, _number(meta, b"ended_at"))

@@ -21,7 +21,7 @@ from callfleet.encryption import CallKey
 from callfleet.errors import CallEnded, SlotLost, StoreFault
 from callfleet.journal_entries import CallEnd, Entry, Note, encode_end, encode_entry
 from callfleet.redis_scripts import Script, lua
-from callfleet.roster import ROSTER_LUA
+from callfleet.slots_terms import Lease
 
 SPOOL_BYTES: Final = 1 << 20
 ENTRIES_MAX: Final = 20_000
@@ -30,15 +30,10 @@ RETRY_AFTER_S: Final = 1.0  # after Redis failed, entries only join the spool fo
 RESTORES_MAX: Final = 3  # a Redis that loses a journal three times while it is sent is no Redis
 
 
-class Held(Protocol):
-    """The slot a call holds, as `callfleet.slots.Lease` states it."""
+class Trigger(Protocol):
+    """Tells analytics at once that a call has ended. Never raises, is soon done, may be lost."""
 
-    @property
-    def org(self) -> str: ...
-    @property
-    def agent(self) -> str: ...
-    @property
-    def token(self) -> int: ...
+    async def finished(self, call_id: CallId) -> None: ...
 
 
 class Opened:
@@ -55,12 +50,13 @@ class Opened:
 class JournalScripts:
     """The scripts that write journals."""
 
-    def __init__(self, redis: Redis, *, keep_ms: int) -> None:
+    def __init__(self, redis: Redis, *, keep_ms: int, trigger: Trigger | None = None) -> None:
+        self.trigger = trigger
         self._keep_ms = keep_ms
         self._open = Script(redis, lua("journal_keys", "journal_open"), doing="journal open")
         self._append = Script(redis, lua("journal_keys", "journal_append"), doing="journal append")
-        text = "\n".join((lua("journal_keys"), ROSTER_LUA, lua("journal_end")))
-        self._end = Script(redis, text, doing="journal end")
+        pieces = ("journal_keys", "roster_keys", "slots_state", "slots_rules", "journal_end")
+        self._end = Script(redis, lua(*pieces), doing="journal end")
 
     async def open(
         self, call_id: CallId, token: int, wrapped: bytes, start: bytes, takeovers: int = 0
@@ -130,27 +126,32 @@ class CallJournal:
         async with self._sending:
             await self._send()
 
-    async def end(self, end: CallEnd, lease: Held | None) -> None:
+    async def end(self, end: CallEnd, lease: Lease | None) -> None:
         """The call is over: stored, slot released, route dropped, handed to analytics, at once.
 
         Raises `StoreFault` when Redis is away: ask again, as often as needed; it ends once.
         """
-        if isinstance(self._over, CallEnded):
-            return
-        self._check()
+        assert lease is None or lease.token == self.token
         async with self._sending:
-            slot = ("", "") if lease is None else (lease.org, lease.agent)
+            if isinstance(self._over, CallEnded):
+                return
+            self._check()
+            self._tell_gap(self._log[-1] if self._log else None)
             for _ in range(RESTORES_MAX):
                 await self._send()
                 count = len(self._log)
                 sealed = self._key.seal(encode_end(end), purpose="end", sequence=count + 1)
-                told = (count, sealed, end.reason, end.ended_at_ms, *slot)
+                org = "" if lease is None else lease.org
+                told = (count, sealed, end.reason, end.ended_at_ms, org)
                 answer = await self._try(self._scripts.end(self.start.call_id, self.token, *told))
                 if answer[0] == b"ok":
                     self._over = CallEnded()
-                    return
+                    break
                 await self._answered(answer)
-        raise StoreFault("the journal was lost again and again")
+            else:
+                raise StoreFault("the journal was lost again and again")
+        if self._scripts.trigger is not None:
+            await self._scripts.trigger.finished(self.start.call_id)
 
     def _check(self) -> None:
         if self._over:
@@ -162,12 +163,15 @@ class CallJournal:
         if full:
             self._refused += 1
             return
-        if self._refused:
-            at_ms = entry.at_ms if isinstance(entry, Note) else entry.started_ms
-            self._log.append(Note("journal_gap", at_ms, {"entries": self._refused}))
-            self._refused = 0
+        self._tell_gap(entry)
         self._log.append(entry)
         self._spooled_bytes += size
+
+    def _tell_gap(self, near: Entry | None) -> None:
+        if self._refused and near is not None:
+            at_ms = near.at_ms if isinstance(near, Note) else near.started_ms
+            self._log.append(Note("journal_gap", at_ms, {"entries": self._refused}))
+            self._refused = 0
 
     async def _send(self) -> None:
         restores = 0

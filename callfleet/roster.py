@@ -28,9 +28,6 @@ ROSTER_TAG: Final = "callfleet:{roster}"  # every key of the roster starts so; s
 
 _FORGOTTEN_MS: Final = 60_000  # a silent worker's card is swept away
 
-ROSTER_LUA: Final = lua("roster_keys")
-"""Defines `roster_drop(call)` and `now_ms()` for scripts that end a call in one step."""
-
 
 class Placement(StrEnum):
     """Which of the workers with room takes the next call."""
