@@ -141,6 +141,9 @@ class Session:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def receive(self, raw: str | bytes) -> None:
+        if self.world.observer is not None:
+            text = raw if isinstance(raw, bytes) else raw.encode()
+            self.world.observer("client", self.id, text)
         event: Any = None
         try:
             event = _parsed(raw)
