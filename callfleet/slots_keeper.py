@@ -78,7 +78,11 @@ class SlotKeeper:
         self._desks = {org: _Desk() for org in orgs}
 
     def hold(self, lease: Lease, holder: Holder) -> None:
-        """Renew this lease until `drop`, or until it is lost."""
+        """Renew this lease until `drop`, or until it is lost.
+
+        A gateway's is lost when a worker adopts the call, which is how it learns. Who adopts what
+        it holds itself drops it first: a beat under way still carries the old token.
+        """
         self._desks[lease.org].leases[lease.call_id] = (lease, holder)
 
     def wait(self, waiting: Waiting, waiter: Waiter) -> None:
