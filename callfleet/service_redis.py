@@ -23,6 +23,7 @@ def redis_pool(url: str) -> Redis:
     One more try after a lost connection: every script of ours may run twice without harm, and a
     pool that slept through a restart of Redis would otherwise fail its first commands.
     """
+    over_tcp = {} if url.startswith("unix:") else {"socket_keepalive": True}
     try:
         pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
             url,
@@ -30,7 +31,7 @@ def redis_pool(url: str) -> Redis:
             timeout=TIMEOUT_S,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
-            socket_keepalive=True,
+            **over_tcp,
             health_check_interval=_CHECK_INTERVAL_S,
             retry=Retry(ConstantBackoff(_RETRY_AFTER_S), 1),
             retry_on_error=[RedisConnectionError, RedisTimeoutError, OSError],
