@@ -24,6 +24,7 @@ from simulators.phone_faults import Fault, Faults
 from simulators.phone_humans import Human
 from simulators.phone_lines import VERTICALS
 from simulators.phone_report import CallReport
+from simulators.phone_rest import RestApi
 from simulators.phone_scripts import FACTORIES, Script, mixture, script_named
 from simulators.phone_switchboard import Number, Switchboard
 from simulators.phone_web import ANSWER_LIMIT_S, AddressBook, Web
@@ -59,6 +60,16 @@ class PhoneCompany:
             ticker=Ticker(clock),
             humans=self.humans,
         )
+        self._api = RestApi(account_sid, auth_token, self.calls)
+
+    @property
+    def api_requests(self) -> list[tuple[str, dict[str, str]]]:
+        """What was asked of the REST API: (call, form)."""
+        return self._api.requests
+
+    async def serve_api(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Serve the REST API that changes live calls; returns its base URL."""
+        return await self._api.start(host, port)
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,6 +84,7 @@ class PhoneCompany:
 
     async def stop(self) -> None:
         """Let go of sockets and the heartbeat; calls should be over by now."""
+        await self._api.stop()
         await self._board.ticker.stop()
         await self._board.web.close()
 

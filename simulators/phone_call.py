@@ -36,6 +36,7 @@ class Call:
         self.streamed = self.dialled = False
         self.handset: Handset | None = None
         self._answered_ms: int | None = None
+        self.is_over = False
         self._orders: asyncio.Queue[Located | CallOver] = asyncio.Queue(maxsize=8)
         self._callbacks: set[asyncio.Task[None]] = set()
 
@@ -206,6 +207,7 @@ class Call:
 
     async def _finish(self) -> None:
         report, number = self.report, self.board.number
+        self.is_over = True
         self.caller.finish()
         if self.handset is not None:
             self.board.ticker.leave(self.handset)

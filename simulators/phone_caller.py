@@ -93,7 +93,7 @@ class Caller:
     def _hear(self, heard: bytes) -> None:
         self._note(self._ear.hear(heard))
         if self._ear.speaking or self._now_ms < self._speaking_to_ms:
-            self._last_heard_ms = self._now_ms
+            self._last_heard_ms = self._now_ms + FRAME_MS
 
     def _note(self, events: list[Event]) -> None:
         for event in events:
@@ -114,7 +114,7 @@ class Caller:
                 )
             )
             self._answered = True
-            self._last_heard_ms = self._now_ms
+            self._last_heard_ms = self._now_ms + FRAME_MS
 
     def _call_ms(self, ear_ms: int) -> int:
         """The ear counts what it heard; the call counts since the answer."""

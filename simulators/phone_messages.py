@@ -130,7 +130,7 @@ class Outgoing:
     def _twist(self, number: int) -> int:
         if not self._scrambled:
             return number
-        return (number + 1, number - 1, number, number)[number % 4]
+        return (number, number, number + 1, number - 1)[number % 4]
 
     @staticmethod
     def connected() -> bytes:

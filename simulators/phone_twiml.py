@@ -140,9 +140,9 @@ class _Reader:
         self._verbs: Mapping[str, Callable[[ElementTree.Element], Verb | None]] = {
             "Say": self._say,
             "Play": self._play,
-            "Pause": lambda verb: Pause(self._number(verb, "length", default=1)),
-            "Hangup": lambda _verb: Hangup(),
-            "Reject": lambda verb: Reject(self._attribute(verb, "reason", "rejected")),
+            "Pause": self._pause,
+            "Hangup": self._hangup,
+            "Reject": self._reject,
             "Redirect": self._redirect,
             "Connect": self._connect,
             "Dial": self._dial,
@@ -207,6 +207,18 @@ class _Reader:
             self._warn("<Play> has neither a URL nor digits")
             return None
         return Play(url, digits, self._number(element, "loop", 1))
+
+    def _pause(self, element: ElementTree.Element) -> Verb:
+        self._children(element)
+        return Pause(self._number(element, "length", 1))
+
+    def _hangup(self, element: ElementTree.Element) -> Verb:
+        self._children(element)
+        return Hangup()
+
+    def _reject(self, element: ElementTree.Element) -> Verb:
+        self._children(element)
+        return Reject(self._attribute(element, "reason", "rejected"))
 
     def _redirect(self, element: ElementTree.Element) -> Verb:
         self._children(element)

@@ -1,13 +1,14 @@
-"""A tiny application a phone company can call: answers are set by the test, everything asked is kept.
+"""A tiny application a phone company can call: the test sets its answers, it keeps what was asked.
 
-It stands where the gateway stands, so that what is proved about the simulated carrier is proved without the product.
+It stands where the gateway stands, so that what is proved about the simulated carrier is proved
+without the product.
 """
 
 import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,10 +122,8 @@ class Application:
         await ws.prepare(request)
         session = MediaSession(ws)
         self.sessions.append(session)
-        try:
+        with suppress(ConnectionResetError):
             await self.media(session)
-        except ConnectionResetError:
-            pass
         return ws
 
     def _note(self, request: web.Request, origin: str, form: dict[str, str]) -> Asked:
