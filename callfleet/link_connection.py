@@ -115,9 +115,11 @@ class Connection:
         self._end(stream, EndReason.INTERNAL_ERROR)
 
     def _end(self, stream: Stream, reason: EndReason) -> None:
+        taken = stream.is_taken
         self.forget(stream)
         try:
-            stream.receiver.on_close(reason)
+            if taken:
+                stream.receiver.on_close(reason)
         except Exception:
             log.exception("a call failed while it was told its end")
 
@@ -125,9 +127,11 @@ class Connection:
         if self.streams and not self._closing:
             self._totals.connections_lost += 1
         for stream in list(self.streams.values()):
+            taken = stream.is_taken
             self.forget(stream)
             try:
-                stream.receiver.on_lost()
+                if taken:
+                    stream.receiver.on_lost()
             except Exception:
                 log.exception("a call failed while it was told that its link is lost")
 

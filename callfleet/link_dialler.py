@@ -26,6 +26,8 @@ ANSWER_LIMIT_S: Final = 0.5
 IDLE_LIMIT_S: Final = 60.0
 STOP_LIMIT_S: Final = 2.0
 
+_ENDINGS: Final = {reason: ending for ending, reason in link.REFUSALS.items()}
+
 log = logging.getLogger(__name__)
 
 
@@ -71,7 +73,8 @@ class LinkDialler:
     ) -> Stream:
         """The call's stream, taken by the worker.
 
-        Raises LinkFault (no connection, no answer) or NoWorker (it was refused).
+        Raises LinkFault (no connection, no answer, or the link was lost meanwhile), NoWorker (this
+        one refuses), AtCapacity or CallEnded (every one would).
         """
         connection = await self._connection(worker_id, url)
         stream = connection.open(Open(start), receiver)
@@ -82,12 +85,12 @@ class LinkDialler:
         except TimeoutError:
             raise LinkFault("the worker does not answer") from None
         finally:
-            if not _accepted(stream):
+            if not stream.is_taken:
                 stream.close(link.GIVEN_AWAY)
         if answer is None:
             raise LinkFault("the link was lost before the worker answered")
         if isinstance(answer, Refused):
-            raise NoWorker(f"the worker refused: {answer.reason}")
+            raise _ENDINGS.get(answer.reason, NoWorker)(f"the worker refused: {answer.reason}")
         return stream
 
     async def stop(self) -> None:
@@ -169,13 +172,6 @@ class LinkDialler:
             totals=self.totals,
             idle_limit_s=self._idle_limit_s,
         )
-
-
-def _accepted(stream: Stream) -> bool:
-    answer = stream.answer
-    if answer is None or not answer.done() or answer.cancelled():
-        return False
-    return isinstance(answer.result(), link.Accepted)
 
 
 def _usable(dialled: _Dialled) -> bool:

@@ -82,6 +82,13 @@ class Stream:
     def is_open(self) -> bool:
         return self._outlet is not None
 
+    @property
+    def is_taken(self) -> bool:
+        """The worker has said yes: from here on its receiver is told how it ends."""
+        if self.answer is None:
+            return True  # this is the worker's end
+        return self.answer.done() and isinstance(self.answer.result(), Accepted)
+
     def send_audio(self, audio: bytes) -> None:
         """Policy when the link is slow: see `WhenFull`, which the connection's maker chose."""
         outlet = self._outlet
