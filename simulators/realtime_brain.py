@@ -37,6 +37,9 @@ _TIME = re.compile(
     r"(?: ?(?:am|pm|a\.m\.|p\.m\.|o'clock|thirty))?)",
     re.IGNORECASE,
 )
+_WISH = re.compile(
+    r"\b(?:book|want|like|schedule) ((?:a|an|another) [\w -]+?)(?= (?:on|for|at)\b|[.,?!]|$)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,16 +191,16 @@ def _appointment(said: Sequence[str]) -> tuple[str, str]:
 
 def _booking_line(said: Sequence[str], vertical: Vertical) -> str:
     day, time = _appointment(said)
-    name = _caller_name(said)
+    name, wish = _caller_name(said), vertical.appointment
+    for words in said:
+        wish = found.group(1) if (found := _WISH.search(words)) else wish
     when = " at ".join(each for each in (day, time) if each)
     if not day or not time:
         known = f" for {when}" if when else ""
-        return f"I can book {vertical.appointment}{known}. What day and time would suit you?"
+        return f"I can book {wish}{known}. What day and time would suit you?"
     if not name:
-        return f"I can book {vertical.appointment} on {when}. May I have your name, please?"
-    return (
-        f"Thank you, {name}. {vertical.appointment.capitalize()} is booked for {when}. {{question}}"
-    )
+        return f"I can book {wish} on {when}. May I have your name, please?"
+    return f"Thank you, {name}. {wish.capitalize()} is booked for {when}. {{question}}"
 
 
 def _usable(scene: Scene) -> list[Mapping[str, Any]]:

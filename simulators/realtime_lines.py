@@ -55,7 +55,7 @@ _INTENTS: Sequence[tuple[str, str]] = (
     (
         "complaint",
         r"angry|unaccept|terrible|awful|ridiculous|complain|furious|upset|worst|refund|disgrace"
-        r"|fed up|nobody (?:called|answer)|still waiting|rude",
+        r"|money back|fed up|nobody (?:called|answer)|still waiting|rude",
     ),
     ("price", r"how much|price|cost|fee\b|charge|expensive|rates?\b"),
     (
