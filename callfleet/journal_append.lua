@@ -13,6 +13,7 @@ for i = 5, #ARGV do
     last = sequence
   end
 end
-redis.call('HSET', meta_key(call), 'sequence', last)
+-- The token too: a promoted replica may know an older one, and let an older holder write.
+redis.call('HSET', meta_key(call), 'sequence', last, 'token', ARGV[2])
 keep(call, ARGV[3])
 return {'ok', last}

@@ -119,12 +119,19 @@ class CallJournal:
         self._spool(entry)
         if asyncio.get_running_loop().time() >= self._quiet_until:
             with suppress(StoreFault):  # it is in the spool
-                await self.flush()
+                async with self._sending:
+                    await self._send()
 
     async def flush(self) -> None:
-        """Send what waits; to be called now and then while `unsent`. Raises also `StoreFault`."""
+        """Send what waits, and let Redis say whether it still has the rest.
+
+        To be called now and then: every second while `unsent`, every few otherwise, so that a
+        Redis that lost the journal has it back before anybody else needs it, and a holder that was
+        given up learns it. Raises as `append`, and `StoreFault`.
+        """
+        self._check()
         async with self._sending:
-            await self._send()
+            await self._send(even_nothing=True)
 
     async def end(self, end: CallEnd, lease: Lease | None) -> None:
         """The call is over: stored, slot released, route dropped, handed to analytics, at once.
@@ -173,9 +180,9 @@ class CallJournal:
             self._log.append(Note("journal_gap", at_ms, {"entries": self._refused}))
             self._refused = 0
 
-    async def _send(self) -> None:
+    async def _send(self, *, even_nothing: bool = False) -> None:
         restores = 0
-        while self.unsent:
+        while self.unsent or even_nothing:
             first = self._stored + 1
             plain = [encode_entry(entry) for entry in self._log[self._stored :][:BATCH]]
             sealed = [
@@ -187,6 +194,7 @@ class CallJournal:
             )
             if answer[0] == b"ok":
                 self._stored = first + len(plain) - 1
+                even_nothing = False
                 self._spooled_bytes = max(0, self._spooled_bytes - sum(map(len, plain)))
             else:
                 restores += 1

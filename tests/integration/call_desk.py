@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -34,6 +35,23 @@ class Desk:
     async def put(self, key: str, name: str, value: str) -> None:
         """Damage a field of a hash."""
         await self.redis.execute_command("HSET", key, name, value)  # type: ignore[no-untyped-call]  # redis-py's
+
+
+class Snapshot:
+    """What a replica knew that is promoted later."""
+
+    def __init__(self, at: Desk) -> None:
+        self._at = at
+        self._held: dict[bytes, Any] = {}
+
+    async def take(self) -> None:
+        for key in await self._at.redis.keys("callfleet:journal:*"):
+            self._held[key] = await self._at.redis.dump(key)
+
+    async def promote(self) -> None:
+        await self._at.redis.flushall()
+        for key, value in self._held.items():
+            await self._at.redis.restore(key, 0, value)
 
 
 @asynccontextmanager
