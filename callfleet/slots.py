@@ -14,7 +14,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from callfleet.calls import CallId
-from callfleet.errors import AtCapacity, StoreFault
+from callfleet.errors import AtCapacity, ConfigFault, StoreFault
 from callfleet.redis_scripts import Script, lua
 from callfleet.slots_terms import (
     AgentUsage,
@@ -206,12 +206,12 @@ class Slots:
     async def set_limit(self, org: str, sessions: int | None, agent: str | None = None) -> None:
         """Change a limit of the running fleet, at once; None = back to what the file says.
 
-        Shrinking ends no call. Raises `StoreFault` for an org nobody has configured.
+        Shrinking ends no call. Raises `ConfigFault` for an org nobody has configured.
         """
         value = "" if sessions is None else sessions
         reply = await self._run("limit", org, agent or "", value)
         if reply[0] != "ok":
-            raise StoreFault(f"nobody has configured org {org!r}")
+            raise ConfigFault([f"{org}: no gateway or worker has stated this org's limits"])
 
     async def report_refusal(self, org: str, kind: Refusal = Refusal.RATE_LIMIT) -> None:
         """The API refused a session or response: the org's limit backs off for a while."""

@@ -12,8 +12,8 @@ end
 
 state('', ARGV[7])
 redis.call('HSET', s.config, 'reserve1', ARGV[8], 'reserve2', ARGV[9], 'max_waiting', ARGV[10],
-  'floor', ARGV[11], 'ttl', s.set.ttl, 'heartbeat', s.set.heartbeat, 'claim', s.set.claim,
-  'waiter_ttl', s.set.waiter_ttl)
+  'floor', ARGV[11], 'ttl', ARGV[3], 'heartbeat', ARGV[4], 'claim', ARGV[5],
+  'waiter_ttl', ARGV[6])
 if ARGV[12] == '' then
   redis.call('HDEL', s.config, 'tpm')
 else

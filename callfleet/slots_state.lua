@@ -10,7 +10,7 @@ local GONE_MS = 300000
 local TIMES = { ttl = 15000, heartbeat = 5000, claim = 4000, waiter_ttl = 3000 }
 
 -- settings: org, genesis last seen by the asker ('' = none yet), ttl, heartbeat, claim, waiter ttl
--- (ms; an asker that leaves them out, as the journal's script does, gets those of `configure`)
+-- (ms; they hold until `configure` stated the fleet's, which a tool or another script need not know)
 function slots.settings(argv)
   return {
     org = argv[1], seen = argv[2], ttl = tonumber(argv[3]), heartbeat = tonumber(argv[4]),
@@ -40,7 +40,7 @@ function slots.peek(set)
       s.c[name] = text and tonumber(text) or nil
     end
   end
-  for name, otherwise in pairs(TIMES) do set[name] = set[name] or s.c[name] or otherwise end
+  for name, otherwise in pairs(TIMES) do set[name] = s.c[name] or set[name] or otherwise end
   s.c.clock = s.c.clock or s.clock
   local leash = math.max(set.heartbeat, set.ttl - 2 * set.heartbeat)
   s.step = s.clock - s.c.clock

@@ -110,7 +110,7 @@ class Caller:
             self._keeper.drop(ORG, call)  # a beat under way still carries the old token
             lease = await self._slots.adopt(ORG, agent, call, holder=self._name)
             self._keeper.hold(lease, seat)
-        await asyncio.sleep(self._dice.uniform(0.02, 0.1))
+        await asyncio.sleep(self._dice.uniform(0.1, 0.3))
         self._say("lost" if seat.was_lost else "ended", call)
         self._keeper.drop(ORG, call)
         await self._slots.release(lease)

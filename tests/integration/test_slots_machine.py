@@ -6,78 +6,31 @@ to yesterday's replica and jumping clocks arise as they do in life. A run is rep
 CALLFLEET_TEST_SEED=<the seed it printed>.
 """
 
-import asyncio
-import copy
 import os
 import random
-from collections.abc import Coroutine
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
-from redis.asyncio import Redis
+from hypothesis.stateful import rule, run_state_machine_as_test
 
 from callfleet.calls import CallId
 from callfleet.errors import AtCapacity, StoreFault
-from callfleet.slots import Full, Lease, OrgLimits, Priority, Slots, Waiting
-from tests.integration.slots_clockwork import CLOCK, RUN, ClockworkSlots, Photograph
-from tests.integration.slots_model import SlotsTwin
+from callfleet.slots import Full, Lease, OrgLimits, Priority, Waiting
+from tests.integration.slots_stage import ORG, Process, Stage
 
-ORG = "main"
-TTL_MS, BEAT_MS, CLAIM_MS, WAITER_MS = 15_000, 5_000, 4_000, 3_000
 SEED = int(os.environ.get("CALLFLEET_TEST_SEED") or random.randrange(2**32))
-EXAMPLES = int(os.environ.get("CALLFLEET_TEST_EXAMPLES") or 60)
+EXAMPLES = int(os.environ.get("CALLFLEET_TEST_EXAMPLES") or 120)
 
 calls = st.integers(1, 9).map(lambda n: CallId(f"call-{n}"))
 agents = st.sampled_from(["a", "b", "c"])
 processes = st.sampled_from(["p1", "p2", "p3"])
 
 
-class Process:
-    """What one process believes."""
-
-    def __init__(self, redis: "Redis") -> None:
-        self.slots: Slots = ClockworkSlots(redis)
-        self.seen = ""  # the genesis it knows, for the twin
-        self.leases: dict[CallId, Lease] = {}
-        self.places: dict[CallId, Waiting] = {}
-
-
-class Semaphore(RuleBasedStateMachine):
-    url = ""
-
+class Semaphore(Stage):
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.redis = Redis.from_url(self.url, socket_timeout=5)
-        self.clock, self.run_number = 1_700_000_000_000, 1
-        self.twin = SlotsTwin(TTL_MS, BEAT_MS, CLAIM_MS, WAITER_MS)
-        self.processes = {name: Process(self.redis) for name in ("p1", "p2", "p3", "ops")}
-        self.replica: tuple[Photograph, SlotsTwin] | None = None
-        self.wait_for(self.redis.flushall())
-        self.show_time()
         self.configure("p1")
-
-    def teardown(self) -> None:
-        self.wait_for(self.redis.aclose())
-        self.loop.close()
-
-    def wait_for(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return self.loop.run_until_complete(coroutine)
-
-    def show_time(self) -> None:
-        values: Any = {CLOCK: self.clock, RUN: f"run{self.run_number}"}
-        self.wait_for(self.redis.mset(values))
-
-    def opened(self, name: str) -> Process:
-        """The twin's half of every script's beginning."""
-        process = self.processes[name]
-        self.before = copy.deepcopy(self.twin)
-        self.twin.open(self.clock, f"run{self.run_number}", process.seen)
-        process.seen = self.twin.genesis
-        return process
 
     def configure(self, name: str) -> None:
         limits = OrgLimits(3, {"a": 1, "b": 2}, reserve_outbound=1, max_waiting=5)
@@ -225,36 +178,28 @@ class Semaphore(RuleBasedStateMachine):
         self.clock += ms
         self.show_time()
 
-    @rule(ms=st.sampled_from([-60_000, 60_000]))
-    def clock_jumps(self, ms: int) -> None:
-        self.clock += ms
-        self.show_time()
+    @rule(beats=st.integers(1, 4))
+    def life_goes_on(self, beats: int) -> None:
+        """Everybody keeps the promise to come."""
+        for _ in range(beats):
+            self.time_passes(2_000)
+            for name in ("p1", "p2", "p3"):
+                self.heartbeat(name)
 
     @rule()
     def replicate(self) -> None:
-        self.replica = (
-            self.wait_for(Photograph.take(self.redis, ORG)),
-            copy.deepcopy(self.twin),
-        )
+        self.take_photograph()
 
-    @precondition(lambda self: self.replica is not None)
-    @rule()
-    def fail_over(self) -> None:
-        """The replica takes over with what it knew, under a run of its own."""
-        assert self.replica is not None
-        self.run_number += 1
-        self.show_time()
-        self.wait_for(self.replica[0].put_back(self.redis))
-        self.twin = copy.deepcopy(self.replica[1])
-
-    @rule()
-    def forget_everything(self) -> None:
-        """Redis restarted without a disk; the first process back states its file again."""
-        self.run_number += 1
-        self.show_time()
-        self.wait_for(Photograph(ORG, {}).put_back(self.redis))
-        self.twin, self.replica = SlotsTwin(TTL_MS, BEAT_MS, CLAIM_MS, WAITER_MS), None
-        self.configure("p1")
+    @rule(fate=st.integers(0, 9))
+    def fate_strikes(self, fate: int) -> None:
+        """Now and then: everything is forgotten, an old replica takes over, the clock jumps."""
+        if fate == 0:
+            self.wipe()
+            self.configure("p1")  # the first process back states its file again
+        elif fate < 4 and self.replica is not None:
+            self.put_photograph_back()
+        elif fate < 6:
+            self.time_passes(-60_000 if fate == 4 else 60_000)
 
     # --- what must be true ---
 
