@@ -87,10 +87,11 @@ class Roster:
         """Alive, with these calls; returns those of them that are another worker's by now.
 
         `calls=None` says nothing about calls: all that were settled here keep their routes. Given,
-        it is the truth: it restores routes Redis has lost, and what it leaves out lapses.
+        it is the truth: it restores routes Redis has lost, and what it leaves out for `alive_s`
+        is over.
         """
         told = "0" if calls is None else "1"
-        limits = (self._route_ms, _FORGOTTEN_MS, told)
+        limits = (self._route_ms, _FORGOTTEN_MS, self._alive_ms, told)
         encoded = msgspec.json.encode(card)
         elsewhere = await self._run("announce", card.worker_id, encoded, *limits, *(calls or ()))
         return {CallId(call.decode()) for call in elsewhere}

@@ -1,8 +1,9 @@
 -- A worker is alive; its calls stay its own.
--- ARGV: worker, card, route ms, forgotten after ms, '1' when all its calls follow, call...
+-- ARGV: worker, card, route ms, forgotten after ms, alive for ms, '1' when all its calls follow,
+-- call...
 -- Answer: those of its calls that belong to another worker by now.
 local worker, card = ARGV[1], ARGV[2]
-local route_ms, forgotten_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
+local route_ms, forgotten_ms, alive_ms = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local now = now_ms()
 redis.call('ZADD', SEEN, now, worker)
 redis.call('HSET', CARDS, worker, card)
@@ -12,9 +13,9 @@ for _, silent in ipairs(redis.call('ZRANGEBYSCORE', SEEN, '-inf', now - forgotte
   redis.call('HDEL', CARDS, silent)
 end
 
-local calls = {}
-if ARGV[5] == '1' then
-  for i = 6, #ARGV do calls[#calls + 1] = ARGV[i] end
+local calls, all = {}, ARGV[6] == '1'
+if all then
+  for i = 7, #ARGV do calls[#calls + 1] = ARGV[i] end
 else
   calls = redis.call('ZRANGEBYSCORE', settled_key(worker), '(' .. now, '+inf')
 end
@@ -29,6 +30,15 @@ for _, call in ipairs(calls) do
   else
     redis.call('ZREM', settled_key(worker), call)
     elsewhere[#elsewhere + 1] = call
+  end
+end
+-- A call it has not spoken of for so long is over: it ended just when an earlier announcement with
+-- it was on its way, and that brought its place back.
+if all then
+  local unsaid = now + route_ms - alive_ms
+  for _, call in ipairs(redis.call('ZRANGEBYSCORE', settled_key(worker), '-inf', unsaid)) do
+    redis.call('ZREM', settled_key(worker), call)
+    if redis.call('GET', route_key(call)) == worker then redis.call('DEL', route_key(call)) end
   end
 end
 if #calls > 0 then redis.call('PEXPIRE', settled_key(worker), route_ms) end

@@ -101,9 +101,9 @@ async def test_a_worker_that_does_not_answer_is_left_for_another(redis_url: str)
 
 
 async def test_draining_silent_and_withdrawn_workers_get_nothing(redis_url: str) -> None:
-    async with roster_at(redis_url, alive_s=0.2) as roster:
+    async with roster_at(redis_url, alive_s=0.6) as roster:
         await roster.announce(card("silent"))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.7)
         await roster.announce(card("drained", draining=True))
         await roster.announce(card("gone"))
         await roster.withdraw("gone")
@@ -116,11 +116,11 @@ async def test_draining_silent_and_withdrawn_workers_get_nothing(redis_url: str)
 async def test_a_call_of_a_silent_worker_goes_elsewhere_and_its_place_is_free(
     redis_url: str,
 ) -> None:
-    async with roster_at(redis_url, alive_s=0.2) as roster:
+    async with roster_at(redis_url, alive_s=0.6) as roster:
         await roster.announce(card("w1", 1))
         await roster.place(ONE)
         await roster.settle(ONE, "w1")
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.7)
         assert await roster.route(ONE) is None
         await roster.announce(card("w2", 1))
         assert (await roster.place(ONE)).worker_id == "w2"
@@ -133,28 +133,43 @@ async def test_a_call_of_a_silent_worker_goes_elsewhere_and_its_place_is_free(
 
 
 async def test_a_place_nobody_takes_lapses(redis_url: str) -> None:
-    async with roster_at(redis_url, reservation_s=0.2) as roster:
+    async with roster_at(redis_url, reservation_s=0.5) as roster:
         await roster.announce(card("w1", 1))
         await roster.place(ONE)
         with pytest.raises(NoWorker):
             await roster.place(call(2))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.7)
         assert await roster.route(ONE) is None
         assert (await roster.place(call(2))).worker_id == "w1"
 
 
 async def test_a_call_that_was_taken_stays_while_its_worker_announces(redis_url: str) -> None:
-    async with roster_at(redis_url, reservation_s=0.2, route_s=0.4) as roster:
+    async with roster_at(redis_url, reservation_s=0.5, route_s=1.0) as roster:
         await roster.announce(card("w1", 2))
         for number in (1, 2):
             await roster.place(call(number))
             assert await roster.settle(call(number), "w1")
         for calls in ([call(1), call(2)], None, [call(1)], [call(1)], [call(1)]):
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.35)
             assert await roster.announce(card("w1", 2), calls) == set()
         assert await roster.route(call(1)) is not None
         assert await roster.route(call(2)) is None  # its worker no longer spoke of it
         assert (await roster.place(call(3))).worker_id == "w1"
+
+
+async def test_a_place_that_came_back_after_its_call_had_ended_goes_again(redis_url: str) -> None:
+    async with roster_at(redis_url, alive_s=0.6) as roster:
+        await roster.announce(card("w1", 1))
+        await roster.place(ONE)
+        await roster.settle(ONE, "w1")
+        await roster.drop(ONE)
+        await roster.announce(card("w1", 1), [ONE])  # on its way when the call ended
+        with pytest.raises(NoWorker):
+            await roster.place(call(2))
+        await asyncio.sleep(0.7)
+        await roster.announce(card("w1", 1), [])
+        assert await roster.route(ONE) is None
+        assert (await roster.place(call(2))).worker_id == "w1"
 
 
 async def test_an_announcement_restores_what_redis_lost(redis_url: str) -> None:
@@ -231,12 +246,12 @@ async def test_redis_away_is_a_fault_of_the_store() -> None:
 
 
 async def test_nothing_is_left_of_a_worker_long_gone(redis_url: str) -> None:
-    async with roster_at(redis_url, reservation_s=0.2, route_s=0.2) as roster:
+    async with roster_at(redis_url, reservation_s=0.5, route_s=0.5) as roster:
         await roster.announce(card("w1"))
         await roster.place(ONE)
         await roster.settle(ONE, "w1")
         await roster.withdraw("w1")
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.7)
         redis = Redis.from_url(redis_url)
         assert await redis.keys("*") == []
         await redis.aclose()
