@@ -133,19 +133,17 @@ def _stores(environ: Mapping[str, str], services: Collection[str]) -> list[Quest
 
 
 def _scoring(environ: Mapping[str, str]) -> list[Question]:
+    """The model that scores, and the one that takes over when it is shut down."""
     base_url = _known(AnalyticsSettings, "openai_base_url", environ)
     key = environ.get("OPENAI_API_KEY", "").strip()
-    if not base_url or not key:
-        return []
-    check = check_model(
-        base_url,
-        subject="scoring",
-        env="OPENAI_API_KEY",
-        key=key,
-        model=_known(AnalyticsSettings, "scoring_model", environ),
-        today=datetime.datetime.now(datetime.UTC).date(),
-    )
-    return [("scoring", check)]
+    today = datetime.datetime.now(datetime.UTC).date()
+    asked: list[Question] = []
+    for subject, field in (("scoring", "scoring_model"), ("successor", "scoring_successor")):
+        model = _known(AnalyticsSettings, field, environ)
+        if base_url and key and model:
+            check = check_model(base_url, subject=subject, key=key, model=model, today=today)
+            asked.append((subject, check))
+    return asked
 
 
 def _public_url(environ: Mapping[str, str]) -> list[Question]:

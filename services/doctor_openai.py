@@ -14,6 +14,7 @@ import aiohttp
 from services.doctor_findings import Finding, bad, good, warning
 
 SHUTDOWN_WARNING_DAYS: Final = 180
+_SCORING_KEY: Final = "OPENAI_API_KEY"
 _NEW_KEY = "put a valid key into {env} (https://platform.openai.com/api-keys)"
 _REMEDIES: Final = {
     "invalid_api_key": _NEW_KEY,
@@ -68,7 +69,7 @@ async def _refusal(socket: aiohttp.ClientWebSocketResponse) -> str:
 
 
 async def check_model(
-    base_url: str, *, subject: str, env: str, key: str, model: str, today: datetime.date
+    base_url: str, *, subject: str, key: str, model: str, today: datetime.date
 ) -> Finding:
     """Does the endpoint know the model, and until when?"""
     address = f"{base_url.rstrip('/')}/models/{model}"
@@ -84,9 +85,12 @@ async def check_model(
         told = f"no usable answer ({type(error).__name__})"
         return bad(subject, told, "check OPENAI_BASE_URL, the network and any proxy")
     if status in (401, 403):
-        return bad(subject, f"the key was refused (HTTP {status})", _NEW_KEY.format(env=env))
+        return bad(
+            subject, f"the key was refused (HTTP {status})", _NEW_KEY.format(env=_SCORING_KEY)
+        )
     if status == 404:
-        return bad(subject, f"unknown model {model}", "set CALLFLEET_SCORING_MODEL to one it has")
+        knob = f"CALLFLEET_SCORING_{'MODEL' if subject == 'scoring' else 'SUCCESSOR'}"
+        return bad(subject, f"unknown model {model}", f"set {knob} to one it has")
     if status != 200:
         return bad(subject, f"answered HTTP {status}", _TRY_AGAIN)
     return _with_its_end(subject, model, answer, today)

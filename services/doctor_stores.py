@@ -4,8 +4,6 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-import sqlalchemy as sa
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
@@ -93,8 +91,7 @@ async def check_database(url: str) -> Finding:
         return _missing_file(absent)
     database = Database(url)
     try:
-        async with database.read() as connection:
-            have = await connection.run_sync(_revision)
+        have = await database.revision()
     except CallfleetError as error:
         told = f"no answer ({error})"
         return bad(subject, told, "check DATABASE_URL, that the server runs, and the login")
@@ -117,10 +114,6 @@ def _missing_file(file: Path) -> Finding:
         return good("database", f"{file} will be created when analytics starts")
     told = f"{file} does not exist and cannot be created"
     return bad("database", told, "make its folder, writable, or correct DATABASE_URL")
-
-
-def _revision(connection: sa.Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _schema(answers: str, have: str | None) -> Finding:
