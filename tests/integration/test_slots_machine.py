@@ -20,7 +20,7 @@ from callfleet.slots import Full, Lease, OrgLimits, Priority, Waiting
 from tests.integration.slots_stage import ORG, Process, Stage
 
 SEED = int(os.environ.get("CALLFLEET_TEST_SEED") or random.randrange(2**32))
-EXAMPLES = int(os.environ.get("CALLFLEET_TEST_EXAMPLES") or 120)
+EXAMPLES = int(os.environ.get("CALLFLEET_TEST_EXAMPLES") or 80)
 
 calls = st.integers(1, 9).map(lambda n: CallId(f"call-{n}"))
 agents = st.sampled_from(["a", "b", "c"])
@@ -114,18 +114,32 @@ class Semaphore(Stage):
         process.places = dict(beat.waiting)
         self.check()
 
-    @rule(name=processes, call=calls, twice=st.booleans(), forgets=st.booleans())
-    def release(self, name: str, call: CallId, twice: bool, forgets: bool) -> None:
+    @rule(rush=st.lists(st.tuples(calls, agents, processes), min_size=3, max_size=9))
+    def many_call(self, rush: list[tuple[CallId, str, str]]) -> None:
+        for call, agent, name in rush:
+            self.acquire(call, agent, name, Priority.INBOUND, True)
+
+    @rule(which=st.integers(0, 99), twice=st.booleans(), forgets=st.booleans())
+    def release(self, which: int, twice: bool, forgets: bool) -> None:
         """`twice`: the reply was lost; not `forgets`: a zombie that goes on all the same."""
-        lease = self.processes[name].leases.get(call)
+        held = [(n, call) for n, process in self.processes.items() for call in process.leases]
+        if not held:
+            return
+        name, call = held[which % len(held)]
+        lease = self.processes[name].leases[call]
         for _ in range(1 + twice):
-            if lease is not None:
-                process = self.opened(name)
-                expected = self.twin.release(call, lease.token)
-                assert self.wait_for(process.slots.release(lease)) == expected
-                self.check()
+            process = self.opened(name)
+            expected = self.twin.release(call, lease.token)
+            assert self.wait_for(process.slots.release(lease)) == expected
+            self.check()
         if forgets:
-            self.processes[name].leases.pop(call, None)
+            del self.processes[name].leases[call]
+
+    @rule(whiches=st.lists(st.integers(0, 99), min_size=2, max_size=5), name=processes)
+    def calls_end(self, whiches: list[int], name: str) -> None:
+        for which in whiches:
+            self.release(which, False, True)
+            self.heartbeat(name)
 
     @rule(name=processes, call=calls)
     def leave(self, name: str, call: CallId) -> None:
@@ -141,7 +155,10 @@ class Semaphore(Stage):
 
     # --- what operators and fate do ---
 
-    @rule(sessions=st.sampled_from([None, 0, 1, 2, 3, 5]), agent=st.sampled_from(["", "a", "c"]))
+    @rule(
+        sessions=st.sampled_from([None, None, 0, 1, 2, 3, 5, 8]),
+        agent=st.sampled_from(["", "a", "c"]),
+    )
     def set_limit(self, sessions: int | None, agent: str) -> None:
         process = self.opened("ops")
         if agent == "" and "" not in self.twin.limits:
