@@ -10,7 +10,9 @@ if no then
     'takeovers', ARGV[6])
   redis.call('DEL', entries_key(call)) -- what a lost meta left behind was sealed with a lost key
   local time = redis.call('TIME')
-  redis.call('ZADD', OPEN, time[1] * 1000 + math.floor(time[2] / 1000), call)
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  redis.call('ZADD', OPEN, now, call)
+  redis.call('ZREMRANGEBYSCORE', OPEN, '-inf', now - ARGV[3]) -- their journals have lapsed
 else
   local held = tonumber(redis.call('HGET', meta, 'token'))
   if token > held then

@@ -20,25 +20,32 @@ else
   calls = redis.call('ZRANGEBYSCORE', settled_key(worker), '(' .. now, '+inf')
 end
 
-local elsewhere = {}
-for _, call in ipairs(calls) do
-  local holder = redis.call('GET', route_key(call))
-  if not holder or holder == worker then
-    redis.call('SET', route_key(call), worker, 'PX', route_ms)
-    redis.call('ZREM', reserved_key(worker), call)
-    redis.call('ZADD', settled_key(worker), now + route_ms, call)
-  else
-    redis.call('ZREM', settled_key(worker), call)
-    elsewhere[#elsewhere + 1] = call
+-- Most places are young enough to be left alone until a third of their time is gone.
+local elsewhere, said = {}, {}
+local until_ms = #calls > 0 and redis.call('ZMSCORE', settled_key(worker), unpack(calls)) or {}
+for i, call in ipairs(calls) do
+  said[call] = true
+  if not until_ms[i] or tonumber(until_ms[i]) < now + route_ms * 2 / 3 then
+    local holder = redis.call('GET', route_key(call))
+    if not holder or holder == worker then
+      redis.call('SET', route_key(call), worker, 'PX', route_ms)
+      redis.call('ZREM', reserved_key(worker), call)
+      redis.call('ZADD', settled_key(worker), now + route_ms, call)
+    else
+      redis.call('ZREM', settled_key(worker), call)
+      elsewhere[#elsewhere + 1] = call
+    end
   end
 end
--- A call it has not spoken of for so long is over: it ended just when an earlier announcement with
--- it was on its way, and that brought its place back.
+-- A call it does not speak of is over, unless it was settled a moment ago: it ended just when an
+-- earlier announcement with it was on its way, and that brought its place back.
 if all then
-  local unsaid = now + route_ms - alive_ms
-  for _, call in ipairs(redis.call('ZRANGEBYSCORE', settled_key(worker), '-inf', unsaid)) do
-    redis.call('ZREM', settled_key(worker), call)
-    if redis.call('GET', route_key(call)) == worker then redis.call('DEL', route_key(call)) end
+  local settled = now + route_ms - alive_ms
+  for _, call in ipairs(redis.call('ZRANGEBYSCORE', settled_key(worker), '-inf', settled)) do
+    if not said[call] then
+      redis.call('ZREM', settled_key(worker), call)
+      if redis.call('GET', route_key(call)) == worker then redis.call('DEL', route_key(call)) end
+    end
   end
 end
 if #calls > 0 then redis.call('PEXPIRE', settled_key(worker), route_ms) end
