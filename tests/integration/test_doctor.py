@@ -185,7 +185,10 @@ async def test_a_replica_and_a_refused_login_are_told() -> None:
         client.close()
         url = f"redis://:wrong@127.0.0.1:{primary.port}/0"
         assert (await examine("gateway", REDIS_URL=url))["redis"].told == "refused the login"
-    with RedisServer(options={"replicaof": "127.0.0.1 1"}) as replica:
+    with RedisServer() as replica:
+        client = replica.client()
+        client.execute_command("REPLICAOF", "127.0.0.1", "1")
+        client.close()
         found = await examine("gateway", REDIS_URL=replica.url)
         assert found["redis role"].mark is Mark.BAD
 
