@@ -22,6 +22,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import fields
 from http import HTTPStatus
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -29,6 +30,7 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from simulators.realtime_control import Control
@@ -51,6 +53,10 @@ class SocketWire:
 
     def __init__(self, socket: ServerConnection) -> None:
         self._socket = socket
+
+    @property
+    def open(self) -> bool:
+        return self._socket.state is State.OPEN
 
     async def send(self, data: bytes) -> None:
         try:
@@ -133,6 +139,10 @@ class RealtimeSimulator:
         """Let `point` of `realtime_faults.POINTS` happen at the next `times` opportunities."""
         self.world.faults.arm(point, times, options)
 
+    async def end_sessions(self, code: int | None = None, reason: str = "") -> int:
+        """End every live session now: without a close when no code is given."""
+        return await self.world.end_sessions(code, reason)
+
     def _before_upgrade(self, socket: ServerConnection, request: Request) -> Response | None:
         if urlsplit(request.path).path not in PATHS:
             return socket.respond(HTTPStatus.NOT_FOUND, "no such path\n")
@@ -154,15 +164,16 @@ class RealtimeSimulator:
             await self._turn_away(socket, close)
             return
         counts = (self.world.all, self.world.counts(key, model))
+        wire = SocketWire(socket)
         for each in counts:
-            each.opened()
+            each.opened(wire)
         try:
-            await self._hold(socket, model)
+            await self._hold(socket, wire, model)
         except ConnectionClosed:
             pass
         finally:
             for each in counts:
-                each.live -= 1
+                each.closed(wire)
             self.world.closes[str(socket.close_code)] += 1
 
     def _refusal(self, request: Request, key: str, model: str) -> tuple[str, Close] | None:
@@ -192,19 +203,19 @@ class RealtimeSimulator:
             await wire.send(close.event(event_id))
         await wire.close(close.code, close.reason)
 
-    async def _hold(self, socket: ServerConnection, model: str) -> None:
+    async def _hold(self, socket: ServerConnection, wire: SocketWire, model: str) -> None:
         options = self.world.options
         expires_at = int(time.time() + options.session_s / options.speed)
         number = self.world.all.total
-        wire = SocketWire(socket)
         session = Session(self.world, wire, model=model, number=number, expires_at=expires_at)
         session.spawn(session.expire(options.session_s))
         try:
             fault = self.world.faults.take("connect")
-            if fault is not None and fault.point == "slow":
+            hindered = fault is not None and fault.point in ("slow", "stall")
+            if fault is not None and hindered:
                 await session.suffer(fault)
             await session.open()
-            if fault is not None and fault.point != "slow":
+            if fault is not None and not hindered:
                 await session.suffer(fault)
             if options.echo:
                 await self._echo(socket, session)
@@ -257,6 +268,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-sessions", type=int, help="per key")
     parser.add_argument("--tokens-per-minute", type=int, help="per model")
     parser.add_argument("--echo", action="store_true", help="return what the caller says")
+    parser.add_argument("--script", type=Path, help="JSON: words a caller says -> the answer")
     parser.add_argument("--expect-violations", action="store_true")
 
 
@@ -265,6 +277,7 @@ async def run(args: argparse.Namespace) -> int:
     options = {name: getattr(args, name) for name in (*names, "echo", "expect_violations")}
     options |= {"keys": args.key} if args.key else {}
     options |= {"models": args.model} if args.model else {}
+    options |= {"script": json.loads(args.script.read_text())} if args.script else {}
     simulator = RealtimeSimulator(**options)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

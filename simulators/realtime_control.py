@@ -7,7 +7,9 @@ from simulators.realtime_world import World
 
 
 class Control:
-    """`GET /state`, `POST /faults {"point": ..., "times": N, ...options}`, `POST /reset`."""
+    """`GET /state`, `POST /faults {"point": ..., "times": N, ...options}`, `POST /reset`,
+    and `POST /end {"code": ..., "reason": ...}`: every live session ends, without a code abruptly.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -18,6 +20,7 @@ class Control:
         app.router.add_get("/state", self._state)
         app.router.add_post("/faults", self._faults)
         app.router.add_post("/reset", self._reset)
+        app.router.add_post("/end", self._end)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
@@ -45,3 +48,8 @@ class Control:
     async def _reset(self, request: web.Request) -> web.Response:
         self._world.reset()
         return web.json_response({"reset": True})
+
+    async def _end(self, request: web.Request) -> web.Response:
+        order = await request.json() if request.can_read_body else {}
+        ended = await self._world.end_sessions(order.get("code"), str(order.get("reason", "")))
+        return web.json_response({"ended": ended})

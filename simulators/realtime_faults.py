@@ -2,7 +2,8 @@
 
 An opportunity comes by at one of four moments: `connect` (the handshake, or right after it),
 `update` (a session.update), `turn` (a caller's turn was committed) and `response` (one begins).
-Each point has its usual moment; `at` moves the general ones. `matching` limits a fault to the
+Each point has its usual moment; `at` moves the general ones, and those that hinder (`stall`,
+`slow`) come before session.created when moved to `connect`. `matching` limits a fault to the
 sessions whose instructions contain that text.
 """
 
@@ -18,7 +19,7 @@ MOMENTS = ("connect", "update", "turn", "response")
 POINTS: Mapping[str, tuple[str, bool, frozenset[str]]] = {
     "refuse": ("connect", False, frozenset({"row", "status"})),
     "stall": ("response", True, frozenset({"after_deltas"})),
-    "slow": ("response", True, frozenset({"delay_s"})),
+    "slow": ("response", True, frozenset({"delay_s", "per_delta_s"})),
     "close": ("response", True, frozenset({"code", "reason", "after_deltas"})),
     "drop_mid_response": ("response", False, frozenset({"after_deltas"})),
     "drop": ("turn", True, frozenset()),

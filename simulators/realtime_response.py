@@ -81,7 +81,9 @@ class Response:
     async def _perform(self) -> Ending:
         fault = self.fault
         if fault is not None:
-            if fault.point != "drop_mid_response" and not fault.options.get("after_deltas"):
+            if fault.point == "slow":  # a caller can interrupt it even so
+                await self.pause(fault.number("delay_s", 2.0))
+            elif fault.point != "drop_mid_response" and not fault.options.get("after_deltas"):
                 await self.session.suffer(fault)
             if fault.point == "failed_response":
                 error = fault.word("code", "server_error")
@@ -162,6 +164,9 @@ class Response:
         self.out.deltas += 1
         fault = self.fault
         if fault is None:
+            return
+        if fault.point == "slow":
+            await self.pause(fault.number("per_delta_s", 0.0))
             return
         usual = 3 if fault.point == "drop_mid_response" else 0
         if self.out.deltas == fault.number("after_deltas", usual):

@@ -7,7 +7,7 @@ transcripts that come late, are its own and end with it.
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -17,15 +17,9 @@ from simulators.realtime_event_rules import check_event
 from simulators.realtime_faults import CLOSES, Close, Fault
 from simulators.realtime_settings import Settings
 from simulators.realtime_turns import Turns
-from simulators.realtime_world import World
+from simulators.realtime_world import Wire, World
 
 Handler = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-class Wire(Protocol):
-    async def send(self, data: bytes) -> None: ...
-    async def close(self, code: int, reason: str) -> None: ...
-    def abort(self) -> None: ...
 
 
 class Session:

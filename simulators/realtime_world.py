@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from simulators.realtime_brain import Brain
 from simulators.realtime_faults import Faults
@@ -15,6 +15,16 @@ from simulators.realtime_usage import TokenBucket
 Observer = Callable[[Literal["client", "server"], str, bytes], None]
 _VIOLATIONS_KEPT = 200
 _SESSIONS_KEPT = 500
+
+
+class Wire(Protocol):
+    """The socket of a session, as the session sees it."""
+
+    @property
+    def open(self) -> bool: ...
+    async def send(self, data: bytes) -> None: ...
+    async def close(self, code: int, reason: str) -> None: ...
+    def abort(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +59,30 @@ class Options:
 
 @dataclass(slots=True)
 class Counts:
-    """Sessions under one key and model."""
+    """Sessions under one key and model.
 
-    live: int = 0
+    One that has been asked to close is not live any more, though its socket may take a moment: a
+    client that closes one session and then opens another never had two.
+    """
+
     most: int = 0
     total: int = 0
+    _wires: set[Wire] = field(default_factory=set)
 
-    def opened(self) -> None:
-        self.live += 1
+    @property
+    def live(self) -> int:
+        return sum(wire.open for wire in self._wires)
+
+    def opened(self, wire: Wire) -> None:
+        self._wires.add(wire)
         self.total += 1
         self.most = max(self.most, self.live)
+
+    def closed(self, wire: Wire) -> None:
+        self._wires.discard(wire)
+
+    def wires(self) -> tuple[Wire, ...]:
+        return tuple(self._wires)
 
     def state(self) -> dict[str, int]:
         return {"live": self.live, "max": self.most, "total": self.total}
@@ -94,6 +118,15 @@ class World:
 
     def counts(self, key: str, model: str) -> Counts:
         return self.by_key_and_model.setdefault((key, model), Counts())
+
+    async def end_sessions(self, code: int | None, reason: str) -> int:
+        wires = self.all.wires()
+        for wire in wires:
+            if code is None:
+                wire.abort()
+        if code is not None:
+            await asyncio.gather(*(wire.close(code, reason) for wire in wires))
+        return len(wires)
 
     def violation(self, text: str) -> None:
         if len(self.violations) < _VIOLATIONS_KEPT:

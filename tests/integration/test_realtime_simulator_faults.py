@@ -129,6 +129,29 @@ async def test_error_events_unknown_events_and_slow_ones() -> None:
         assert api.state()["faults"] == []
 
 
+async def test_a_slow_response_can_be_cancelled() -> None:
+    async with RealtimeSimulator() as api, client_of(api) as client:
+        await client.configure()
+        api.arm("slow", 1, delay_s=3600)
+        await client.send("response.create", response=LINE)
+        created = (await client.until("response.created"))["response"]
+        await client.send("response.cancel", response_id=created["id"])
+        done = (await client.until("response.done"))["response"]
+        assert done["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
+
+
+async def test_all_sessions_can_be_ended_at_once() -> None:
+    async with RealtimeSimulator() as api:
+        async with client_of(api) as one, client_of(api) as other:
+            assert await api.end_sessions(1012, "restart") == 2
+            assert await one.closed() == (1012, "restart")
+            assert await other.closed() == (1012, "restart")
+        async with client_of(api) as client:
+            await api.end_sessions()
+            assert (await client.closed())[0] == 1006
+        assert api.state()["sessions"] == {"live": 0, "max": 2, "total": 3}
+
+
 async def test_transcripts_late_or_failed() -> None:
     topic = "conversation.item.input_audio_transcription"
     async with RealtimeSimulator(audio_speed=50.0) as api, client_of(api) as client:

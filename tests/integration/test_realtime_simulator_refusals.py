@@ -1,5 +1,6 @@
 """What the simulated Realtime API refuses, at the door and in a session, as the real one does."""
 
+import base64
 import json
 from typing import Any
 
@@ -9,7 +10,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from simulators.realtime import RealtimeSimulator, Violations
-from simulators.speech import silence
+from simulators.speech import silence, speak
 from tests.integration.realtime_client import MODEL, PHONE_AUDIO, client_of
 from tests.realtime_conformance import check_server_event
 
@@ -214,6 +215,18 @@ async def test_items_can_be_placed_deleted_and_retrieved_with_their_audio() -> N
         await client.send("conversation.item.retrieve", item_id=answered)
         item = (await client.until("conversation.item.retrieved"))["item"]
         assert len(item["content"][0]["audio"]) > 1000
+
+
+async def test_items_may_be_spoken() -> None:
+    async with RealtimeSimulator() as api, client_of(api) as client:
+        await client.configure()
+        audio = base64.b64encode(speak("My name is Grace.")).decode()
+        content = [{"type": "input_audio", "audio": audio}]
+        item = {"type": "message", "role": "user", "content": content}
+        await client.send("conversation.item.create", item=item)
+        added = await client.until("conversation.item.added")
+        assert "audio" not in added["item"]["content"][0]
+        assert await client.ask("What is my name?") == "Your name is Grace."
 
 
 async def test_a_commit_needs_a_tenth_of_a_second() -> None:

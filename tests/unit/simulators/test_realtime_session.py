@@ -41,6 +41,10 @@ class Memory:
         self.sent: list[dict[str, Any]] = []
         self.closed = False
 
+    @property
+    def open(self) -> bool:
+        return not self.closed
+
     async def send(self, data: bytes) -> None:
         self.sent.append(json.loads(data))
 
