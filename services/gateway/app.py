@@ -99,6 +99,10 @@ class Gateway:
         redis = self._redis
         return {"redis": lambda: ping(redis)}
 
+    @property
+    def legs(self) -> int:
+        return 0 if self._media is None else self._media.legs
+
     async def run(self) -> None:
         assert self._media is not None
         await self._media.watch()
