@@ -16,7 +16,7 @@ from callfleet.settings import ServiceSettings, shown
 
 OK: Final = 0
 FAILED: Final = 1
-START_LIMIT_S: Final = 120.0  # a migration of a large table is the slowest start there is
+START_LIMIT_S: Final = 900.0  # a migration of a large table is the slowest start there is
 STOP_LIMIT_S: Final = 10.0
 
 log = telemetry.logger(__name__)

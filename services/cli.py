@@ -93,7 +93,9 @@ def _run(name: str, runner: Callable[[argparse.Namespace], int], parsed: argpars
     from callfleet.errors import CallfleetError, ConfigFault
 
     try:
-        return runner(parsed)
+        code = runner(parsed)
+        sys.stdout.flush()  # here, where a reader that left is still ours to answer for
+        return code
     except ConfigFault as fault:
         sys.stderr.write("\n  ".join([f"callfleet {name}:", *fault.mistakes]) + "\n")
         return MISCONFIGURED
