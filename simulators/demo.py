@@ -27,19 +27,19 @@ from simulators.phone_scripts import Script, script_named
 
 CALLS = (
     ("clinic", "polite"),
-    ("realestate", "polite"),
+    ("real_estate", "polite"),
     ("salon", "polite"),
     ("clinic", "interrupting"),
-    ("realestate", "angry"),
+    ("real_estate", "angry"),
     ("salon", "pressing_keys"),
     ("clinic", "angry"),
-    ("realestate", "interrupting"),
+    ("real_estate", "interrupting"),
     ("salon", "hanging_up_mid_word"),
     ("clinic", "silent"),
-    ("realestate", "polite"),
+    ("real_estate", "polite"),
     ("salon", "interrupting"),
 )
-NUMBERS = {"clinic": "+15551230001", "realestate": "+15551230002", "salon": "+15551230003"}
+NUMBERS = {"clinic": "+15551230001", "real_estate": "+15551230002", "salon": "+15551230003"}
 SCORED_LIMIT_S = 30.0
 KEPT_PORT = 8080
 DIRECTORY = Path("var/demo")
@@ -103,7 +103,7 @@ def _mistake(arguments: argparse.Namespace) -> str:
 
 def _plan(arguments: argparse.Namespace) -> FleetPlan:
     """One gateway, two workers, one analytics worker, in a directory emptied of the last demo."""
-    for leftover in DIRECTORY.glob("callfleet.db*"):
+    for leftover in (*DIRECTORY.glob("callfleet.db*"), *DIRECTORY.glob("*.log")):
         leftover.unlink()
     plan = FleetPlan(keep_directory=DIRECTORY.resolve())
     if arguments.keep or arguments.real:

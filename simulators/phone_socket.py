@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
@@ -58,8 +58,8 @@ class MediaSocket(asyncio.Protocol):
         self.closed: asyncio.Future[Closed] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are none of asyncio's by inheritance, only by what they can do.
+        self._transport = cast(asyncio.Transport, transport)
         request = self._ws.connect()
         for name, value in self._headers.items():
             if name in request.headers:
