@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import random
 import signal
 import socket
 import struct
@@ -20,7 +21,7 @@ from typing import Any, Final, Self
 from aiohttp import web
 
 from simulators.chat_answers import answer
-from simulators.chat_bodies import Said, completion, cut_to, response
+from simulators.chat_bodies import Said, completion, cut_to, response, spoilt
 from simulators.chat_errors import ApiError, bad, no_key, wrong_key
 from simulators.chat_faults import Fault, Faults
 from simulators.chat_judgement import Judgement, transcript
@@ -47,7 +48,7 @@ class ChatSimulator:
         self.models = Models()
         self.violations: list[str] = []
         self.requests: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
-        self._faults = Faults()
+        self._faults = Faults(random.Random(seed))
         self._counts: Counter[str] = Counter()
         self._live = self._most_live = self._made = 0
         self._stopping = asyncio.Event()
@@ -142,7 +143,7 @@ class ChatSimulator:
             refusal = fault.refusal()
             if refusal:
                 raise refusal
-            said = _spoilt(said, fault)
+            said = spoilt(said, fault)
         self._remember(request, question, said)
         self._made += 1
         name = f"{self._seed:08x}{self._made:016x}"
@@ -236,23 +237,10 @@ class ChatSimulator:
 
 
 def _judged(question: Question) -> Said:
-    return Said(answer(Judgement(transcript(question.said)), question.schema))
-
-
-def _spoilt(said: Said, fault: Fault) -> Said:
-    text = said.text or ""
-    match fault.point:
-        case "refusal":
-            return Said(None, fault.word("text", "I'm sorry, I can't assist with that request."))
-        case "length":
-            return Said(text[: int(len(text) * fault.number("keep", 0.5))], None, "length")
-        case "content_filter":
-            return Said(text[: len(text) // 3], None, "content_filter")
-        case "empty":
-            return Said(None)
-        case "says":
-            return Said(fault.word("text", ""))
-    return said
+    try:
+        return Said(answer(Judgement(transcript(question.said)), question.schema))
+    except (RecursionError, ValueError) as error:  # a schema that nothing finite obeys
+        raise ApiError(500, "The model produced invalid content.", kind="server_error") from error
 
 
 def _reset(request: web.Request) -> None:

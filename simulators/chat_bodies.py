@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from simulators.chat_faults import Fault
 from simulators.chat_requests import Question
 
 CHARS_PER_TOKEN = 4
@@ -31,6 +32,23 @@ def cut_to(said: Said, limit: int | None) -> Said:
     if limit is None or said.text is None or said.tokens <= limit:
         return said
     return Said(said.text[: limit * CHARS_PER_TOKEN], None, "length")
+
+
+def spoilt(said: Said, fault: Fault) -> Said:
+    """What is left of an answer after a fault that spoils it; others leave it alone."""
+    text = said.text or ""
+    match fault.point:
+        case "refusal":
+            return Said(None, fault.word("text", "I'm sorry, I can't assist with that request."))
+        case "length":
+            return Said(text[: int(len(text) * fault.number("keep", 0.5))], None, "length")
+        case "content_filter":
+            return Said(text[: len(text) // 3], None, "content_filter")
+        case "empty":
+            return Said(None)
+        case "says":
+            return Said(fault.word("text", ""))
+    return said
 
 
 def completion(question: Question, said: Said, name: str, now_s: int) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 A fault either takes the place of an answer (`rate_limited`, `hang` ...) or spoils it (`refusal`,
 `length` ...). `matching` limits it to requests that contain that text, so that a test can spoil one
-call's score and no other's.
+call's score and no other's; `share` lets it happen to that part of them only, by seeded chance.
 """
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -45,6 +46,7 @@ class Fault:
     point: str
     times: int
     matching: str
+    share: float
     options: dict[str, Any]
 
     def number(self, name: str, otherwise: float) -> float:
@@ -89,12 +91,13 @@ def _rate_limited(retry_after_s: float | None) -> ApiError:
 class Faults:
     """The armed faults, taken in the order they were armed: one request, one fault."""
 
+    chance: random.Random
     _armed: list[Fault] = field(default_factory=list)
 
     def arm(self, point: str, times: int, options: Mapping[str, Any]) -> None:
         if point not in POINTS:
             raise UnknownFault(f"no fault point {point!r}; there are {', '.join(POINTS)}")
-        known = POINTS[point] | {"matching"}
+        known = POINTS[point] | {"matching", "share"}
         unknown = set(options) - known
         if unknown:
             raise UnknownFault(f"{point} has no option {sorted(unknown)}, only {sorted(known)}")
@@ -104,12 +107,13 @@ class Faults:
             raise UnknownFault("says needs its text")
         if times < 1:
             raise UnknownFault("times must be at least 1")
-        rest = {name: value for name, value in options.items() if name != "matching"}
-        self._armed.append(Fault(point, times, str(options.get("matching", "")), rest))
+        rest = {name: options[name] for name in POINTS[point] & set(options)}
+        matching, share = str(options.get("matching", "")), float(options.get("share", 1))
+        self._armed.append(Fault(point, times, matching, share, rest))
 
     def take(self, text: str) -> Fault | None:
         for fault in self._armed:
-            if fault.matching in text:
+            if fault.matching in text and self.chance.random() < fault.share:
                 fault.times -= 1
                 if not fault.times:
                     self._armed.remove(fault)
@@ -121,6 +125,8 @@ class Faults:
 
     def state(self) -> list[dict[str, Any]]:
         return [
-            {"point": each.point, "times": each.times, "matching": each.matching} | each.options
+            {"point": each.point, "times": each.times, "matching": each.matching}
+            | {"share": each.share}
+            | each.options
             for each in self._armed
         ]

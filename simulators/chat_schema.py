@@ -147,12 +147,14 @@ class StrictRules:
         for keyword in node:
             if keyword != "$ref":
                 raise self._no(path, f"$ref cannot have keywords {{'{keyword}'}}")
-        try:
-            resolve(self._root, node["$ref"])
-        except (KeyError, TypeError, ValueError):
-            raise self._no(
-                path, f"reference can only point to definitions: {node['$ref']!r}"
-            ) from None
+        target, steps = node, 0
+        while "$ref" in target and steps < DEPTH_MAX:
+            try:
+                target, steps = resolve(self._root, target["$ref"]), steps + 1
+            except (KeyError, TypeError, ValueError):
+                break
+        if "$ref" in target:
+            raise self._no(path, f"reference can only point to definitions: {node['$ref']!r}")
 
 
 def _family(kind: str) -> str:

@@ -249,3 +249,17 @@ async def test_old_keys_read_and_a_missing_key_says_whose_fault_it_is(redis_url:
         with pytest.raises(KeyMissing) as missing:
             await at.journal.read(ONE)
         assert missing.value.whose == "operator"
+
+
+async def test_a_redis_that_takes_no_writes_is_as_good_as_away(redis_url: str) -> None:
+    async with desk(redis_url) as at:
+        journal = await at.journal.open(start(ONE), 1)
+        await at.redis.config_set("maxmemory", 1)
+        try:
+            await journal.append(said(1))
+            assert journal.unsent == 1
+        finally:
+            await at.redis.config_set("maxmemory", 0)
+        await journal.flush()
+        record = await at.journal.read(ONE)
+        assert record is not None and record.entries == [said(1)]

@@ -104,6 +104,7 @@ STRICT: list[tuple[dict[str, Any], str]] = [
     (with_field({"type": "object", "properties": {}}), "additionalProperties"),
     (with_field({"type": "text"}), "not a valid type"),
     (with_field({"$ref": "#/$defs/Nobody"}), "reference"),
+    (with_field({"$ref": "#/$defs/A"}) | {"$defs": {"A": {"$ref": "#/$defs/A"}}}, "reference"),
     (with_field({"$ref": "#", "description": "again"}), "cannot have keywords"),
     (nested(11), "levels of nesting"),
     ({"type": "array", "items": {"type": "string"}}, "'type: \"object\"'"),
