@@ -149,7 +149,11 @@ def describe(cls: Any) -> list[Knob]:
 
 
 def _written(field: dataclasses.Field[Any]) -> str:
-    value = "" if field.default is MISSING or field.default is None else field.default
+    return _as_text("" if field.default is MISSING or field.default is None else field.default)
+
+
+def _as_text(value: Any) -> str:
+    """As it would be written into the variable."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -163,7 +167,7 @@ def shown(settings: Any) -> dict[str, str]:
         if field.metadata["secret"]:
             values[field.metadata["env"]] = HIDDEN if value else ""
         else:
-            values[field.metadata["env"]] = without_credentials(str(value))
+            values[field.metadata["env"]] = without_credentials(_as_text(value))
     return values
 
 

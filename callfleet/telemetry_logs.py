@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import Any, Final, TextIO
 
 from callfleet import telemetry_traces as traces
+from callfleet.telemetry_outlet import Outlet
 from callfleet.telemetry_redaction import Redactor, allowed, traced
 
 _call: ContextVar[str] = ContextVar("call_id", default="")
@@ -82,11 +83,10 @@ def set_up_logs(service: str, *, log_format: str, level: str, redactor: Redactor
     """Send everything to stdout in one format; libraries only from warnings up."""
     stream: TextIO = sys.stdout
     plain = log_format == "plain" or (log_format == "auto" and stream.isatty())
-    handler = logging.StreamHandler(stream)
+    formatter: logging.Formatter = JsonFormatter(service, redactor)
     if plain:
-        handler.setFormatter(PlainFormatter(redactor, colour=stream.isatty()))
-    else:
-        handler.setFormatter(JsonFormatter(service, redactor))
+        formatter = PlainFormatter(redactor, colour=stream.isatty())
+    handler = Outlet(stream, formatter)
     logging.raiseExceptions = False  # a reader that went away must not become a flood on stderr
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)

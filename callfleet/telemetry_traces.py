@@ -8,6 +8,8 @@ spans and nothing else.
 
 import asyncio
 import contextlib
+import os
+import socket
 import threading
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -154,7 +156,11 @@ def set_up_traces(service: str, *, endpoint: str, version: str) -> None:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    about = {"service.name": f"callfleet-{service}", "service.version": version}
+    about = {
+        "service.name": f"callfleet-{service}",
+        "service.version": version,
+        "service.instance.id": f"{socket.gethostname()}-{os.getpid()}",
+    }
     provider = TracerProvider(resource=Resource.create(about), shutdown_on_exit=False)
     url = f"{endpoint.rstrip('/')}/v1/traces"
     provider.add_span_processor(

@@ -26,6 +26,9 @@ def _logging_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
+    for handler in root.handlers[:]:
+        if handler not in handlers:
+            handler.close()  # and its thread with it
     logging.captureWarnings(False)
     logging.raiseExceptions = True
     root.handlers[:], root.level = handlers, level

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from callfleet import telemetry
 from callfleet.errors import SessionFault
+from callfleet.telemetry_outlet import QUEUE_LINES_MAX, Outlet
 from callfleet.telemetry_redaction import FORBIDDEN_FIELDS, REDACTED, Redactor, told, traced
 
 SECRET = "a-secret-of-some-length"
@@ -27,6 +29,9 @@ def _logging_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
+    for handler in root.handlers[:]:
+        if handler not in handlers:
+            handler.close()  # and its thread with it
     logging.captureWarnings(False)
     root.handlers[:], root.level = handlers, level
     logging.raiseExceptions = True
@@ -40,8 +45,14 @@ def out(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     return stream
 
 
+def written(out: io.StringIO) -> str:
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    return out.getvalue()
+
+
 def lines(out: io.StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in out.getvalue().splitlines()]
+    return [json.loads(line) for line in written(out).splitlines()]
 
 
 log = telemetry.logger("callfleet.some_module")
@@ -85,7 +96,7 @@ def test_a_field_that_may_hold_speech_or_a_secret_is_never_written(
     out: io.StringIO, field: str
 ) -> None:
     log.info("turn ended", **{field: SPEECH}, nested={field: [SPEECH], "safe": 1})
-    assert SPEECH not in out.getvalue()
+    assert SPEECH not in written(out)
     assert lines(out)[0][field] == REDACTED
     assert lines(out)[0]["nested"] == {field: REDACTED, "safe": 1}
 
@@ -98,10 +109,10 @@ def test_secrets_are_cut_out_wherever_they_turn_up(out: io.StringIO) -> None:
         raise ConnectionError(f"login with {SECRET} failed")
     except ConnectionError:
         log.exception("no connection")
-    written = out.getvalue()
+    told_all = written(out)
     assert len(lines(out)) == 4
     for private in (SECRET, "abcdefghij", "sk-proj"):
-        assert private not in written
+        assert private not in told_all
 
 
 def test_an_exception_that_may_quote_somebody_keeps_its_place_but_not_its_words(
@@ -115,7 +126,7 @@ def test_an_exception_that_may_quote_somebody_keeps_its_place_but_not_its_words(
     except SessionFault:
         log.exception("call failed")
     (line,) = lines(out)
-    assert SPEECH not in out.getvalue()
+    assert SPEECH not in written(out)
     assert "SessionFault: the session broke" in line["error"]
     assert "ValueError" in line["error"]
     assert "test_telemetry_logs.py" in line["error"]
@@ -143,7 +154,7 @@ def test_a_traceback_whose_cause_is_itself_ends() -> None:
 
 def test_a_fact_is_bounded(out: io.StringIO) -> None:
     log.info("long", blob="x" * 100_000)
-    assert len(out.getvalue()) < 3000
+    assert len(written(out)) < 3000
 
 
 def test_levels_below_the_chosen_one_cost_no_line(
@@ -165,7 +176,7 @@ def test_a_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     telemetry.setup("worker", log_format="auto", secrets=[SECRET])
     log.info("call ended", reason="drained", text=SPEECH)
     log.error(f"bad {SECRET}")
-    first, second = stream.getvalue().splitlines()
+    first, second = written(stream).splitlines()
     assert first.endswith("call ended  reason=drained  text=[redacted]")
     assert "ERROR" in second
     assert SECRET not in second
@@ -176,7 +187,43 @@ def test_plain_can_be_asked_for_without_a_terminal(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "stdout", stream)
     telemetry.setup("worker", log_format="plain")
     log.error("bad")
-    assert stream.getvalue().endswith("ERROR   bad\n")  # and no colours
+    assert written(stream).endswith("ERROR   bad\n")  # and no colours
+
+
+def test_a_fact_that_cannot_be_written_costs_its_line_only(out: io.StringIO) -> None:
+    class Unprintable:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    log.info("first", fact=Unprintable())
+    log.info("second")
+    assert [line["msg"] for line in lines(out)] == ["log line could not be written", "second"]
+
+
+def test_a_reader_that_stalls_holds_nobody_up_and_hears_what_it_missed() -> None:
+    reader, writer = os.pipe()
+    count, text = QUEUE_LINES_MAX + 2000, "x" * 200
+    with os.fdopen(writer, "w") as stream, os.fdopen(reader) as pipe:
+        outlet = Outlet(stream, logging.Formatter("%(message)s"))
+
+        def say(phrase: str) -> None:
+            outlet.emit(logging.LogRecord("x", logging.INFO, "", 0, phrase, None, None))
+
+        for number in range(count):
+            say(f"{number} {text}")  # returns although nobody reads
+        kept = int((first := pipe.readline()).split()[0])
+        assert (kept, first) == (0, f"0 {text}\n")
+        heard = 1
+        while heard < QUEUE_LINES_MAX:
+            assert pipe.readline() == f"{heard} {text}\n"
+            heard += 1
+        say("after")
+        while not (line := pipe.readline()).endswith("log lines dropped\n"):
+            assert line == f"{heard} {text}\n"
+            heard += 1
+        assert int(line.split()[0]) == count - heard
+        assert pipe.readline() == "after\n"
+        outlet.close()
 
 
 def test_a_short_secret_does_not_eat_the_log() -> None:
