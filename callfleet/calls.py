@@ -23,7 +23,7 @@ def new_call_id(now_ms: int, entropy: bytes) -> CallId:
 
 
 def is_call_id(text: str) -> bool:
-    """True for what `new_call_id` could have made; checked on everything that comes from outside."""
+    """True for what `new_call_id` could have made; asked of everything that comes from outside."""
     return len(text) == 27 and text[0] == "c" and all(letter in _ALPHABET for letter in text[1:])
 
 
@@ -54,7 +54,7 @@ class EndReason(StrEnum):
 INTENTIONAL_ENDS = frozenset(
     {EndReason.CALLER_HUNG_UP, EndReason.AGENT_HUNG_UP, EndReason.SESSION_REFUSED}
 )
-"""Ends nobody should try to repair: the call is over because somebody wanted, or the API insists."""
+"""Ends nobody should try to repair: somebody wanted the call to be over, or the API insists."""
 
 
 class CallStart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

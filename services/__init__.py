@@ -1,1 +1,1 @@
-"""The deployables: gateway, worker, analytics, and the command line. They never import each other."""
+"""The deployables: gateway, worker, analytics, and the command line. None imports another."""

@@ -205,7 +205,7 @@ _TREES = st.recursive(
 
 
 @given(_TREES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_tree_makes_it_fail_in_another_way(tree: object) -> None:
     import yaml
 
@@ -218,7 +218,7 @@ def test_no_tree_makes_it_fail_in_another_way(tree: object) -> None:
 
 
 @given(st.text(alphabet="ab:{}[]&*!|>-?'\"# \n\t,<~0", max_size=40))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_no_text_makes_it_fail_in_another_way(text: str) -> None:
     with pytest.raises(ConfigFault):
         load_config(text)
