@@ -106,7 +106,8 @@ class Brain:
         said = [each.words for each in scene.history if each.role == "user"]
         intent = "greeting" if heard is None else intent_of(heard)
         if intent in MEMORY:
-            return [Say(_remember(intent, said))]
+            answers = [each.words for each in scene.history if each.role == "assistant"]
+            return [Say(_remember(intent, said, answers))]
         draw = random.Random(f"{self._seed}|{len(scene.history)}|{heard}")
         line = draw.choice(LINES[intent])
         if intent == "booking":
@@ -161,8 +162,11 @@ def _spoken_result(output: str) -> str:
     return str(value)
 
 
-def _remember(intent: str, said: Sequence[str]) -> str:
+def _remember(intent: str, said: Sequence[str], answers: Sequence[str]) -> str:
     earlier = said[:-1]
+    if intent == "you_said":
+        last = answers[-1].strip() if answers else ""
+        return f"I said: {last}" if last else "I have not said anything yet."
     if intent == "my_name":
         name = _caller_name(earlier)
         return f"Your name is {name}." if name else "I do not know your name yet. What is it?"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 BUSINESS_NAME = re.compile(
     r"\b(?:of|for|at|from|called) (?:the )?([A-Z][\w'&-]*(?: (?:(?:and|of|&) )?[A-Z][\w'&-]*)*)"
 )
-MEMORY = ("my_name", "said_first", "my_booking")
+MEMORY = ("my_name", "said_first", "my_booking", "you_said")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ _INTENTS: Sequence[tuple[str, str]] = (
     ("my_name", r"what(?:'s| is| was) my name|do you (?:know|remember) my name"),
     ("said_first", r"what did i (?:say|ask|tell you) first|first thing i said"),
     ("my_booking", r"(?:what (?:day|time)|when) (?:did|have) i book|when is my (?:app|view|book)"),
+    ("you_said", r"what did you (?:just )?say|(?:say|repeat) that(?: again)?\b|repeat your last"),
     (
         "complaint",
         r"angry|unaccept|terrible|awful|ridiculous|complain|furious|upset|worst|refund|disgrace"

@@ -78,6 +78,8 @@ async def test_a_caller_who_interrupts_cuts_the_answer_and_truncation_forgets_th
         line = "Our address is one two three Long Street, second floor, just behind the bakery."
         await client.send("response.create", response={"instructions": f'Say exactly: "{line}"'})
         first = await client.until("response.output_audio.delta")
+        while client.ear.position_ms < 1600:
+            await client.receive()
         await client.play(speak("Wait a moment.")[:800])
         await client.until("input_audio_buffer.speech_started")
         done = (await client.until("response.done"))["response"]
@@ -86,11 +88,14 @@ async def test_a_caller_who_interrupts_cuts_the_answer_and_truncation_forgets_th
         assert done["output"][0]["status"] == "incomplete"
         assert done["usage"]["output_tokens"] > 0
         place = {"item_id": first["item_id"], "content_index": 0}
-        await client.send("conversation.item.truncate", audio_end_ms=160, **place)
-        await client.until("conversation.item.truncated", audio_end_ms=160)
+        await client.send("conversation.item.truncate", audio_end_ms=1600, **place)
+        await client.until("conversation.item.truncated", audio_end_ms=1600)
         await client.send("conversation.item.retrieve", item_id=first["item_id"])
         item = (await client.until("conversation.item.retrieved"))["item"]
-        assert item["content"][0]["transcript"] == spoken_by(line, 160)
+        assert item["content"][0]["transcript"] == spoken_by(line, 1600)
+        client.ear.finish()
+        await client.play(speak("What did you say?") + silence(500))
+        assert await client.answer() == f"I said: {spoken_by(line, 1600)}"
 
 
 async def test_without_interrupt_response_the_answer_goes_on() -> None:

@@ -100,6 +100,7 @@ def test_it_remembers() -> None:
     assert line(*said, "What time did I book?") == "You asked for Friday at 10 am."
     assert said[0] in line(*said, "What did I say first?")
     assert "do not know" in line("What is my name?")
+    assert line(*said, "What did you just say?") == "I said: Yes?"
 
 
 def test_the_same_seed_says_the_same_and_others_may_not() -> None:
