@@ -87,6 +87,7 @@ class CallerWords(msgspec.Struct, frozen=True):
 
 class AgentTurnStarted(msgspec.Struct, frozen=True):
     turn: str
+    asked: bool | None = None  # is it the one we asked for? None: the session does not say
 
 
 class AgentAudio(msgspec.Struct, frozen=True):

@@ -44,8 +44,8 @@ def try_again(scene: Scene, hint_ms: int | None) -> None:
 def ask_again(scene: Scene) -> None:
     if scene.closing or scene.caller_speaking:
         return  # the caller's new turn will be answered instead
-    if scene.floor.phase is Phase.IDLE:
-        scene.ask(scene.floor.waiting or scene.floor.wish or told.Ask())
+    if scene.floor.free:
+        scene.ask(scene.floor.next_wish)
     elif scene.floor.phase is Phase.CANCELLING:
         try_again(scene, None)  # it does not even stop
 
@@ -54,8 +54,7 @@ def answer_overdue(scene: Scene) -> None:
     """No sound for seconds: what is under way is given up, and asked for anew."""
     if scene.closing or scene.caller_speaking:
         return
-    scene.orders += scene.floor.cancel()
-    scene.floor.refused()
+    scene.orders += scene.floor.give_up()
     try_again(scene, None)
 
 
@@ -91,7 +90,7 @@ def stay(scene: Scene) -> None:
 
 def all_heard(scene: Scene) -> None:
     """Nothing is left in the carrier's buffer."""
-    gone = scene.stage is Stage.LEAVING and scene.floor.phase is Phase.IDLE
+    gone = scene.stage is Stage.LEAVING and scene.floor.free
     if gone or scene.stage is Stage.APOLOGISING:
         end(scene)
 
@@ -110,7 +109,7 @@ def session_failed(scene: Scene, event: told.SessionFailed) -> None:
         end(scene)
     elif scene.stage is Stage.APOLOGISING:
         pass
-    elif scene.stage is Stage.LEAVING and scene.voice.sounding and scene.floor.phase is Phase.IDLE:
+    elif scene.stage is Stage.LEAVING and scene.voice.sounding and scene.floor.free:
         pass  # the goodbye is on its way to the caller: nothing more is wanted of the session
     else:
         apologise(scene, event.failure)

@@ -2,9 +2,10 @@
 
 Theory of operation. The session allows one active answer. It begins one by itself when the caller's
 turn ends, and we ask for others (a greeting, the follow-up to a tool), so both may ask at the same
-moment. What we want while the floor is taken waits in a single place, the newest wish replacing the
-older: whatever the agent says next, it says with everything known that happened until then. A turn
-the session began by itself fulfils a waiting wish for the same reason.
+moment; then ours is refused, sooner or later. So a request is outstanding until its turn begins or
+is refused, and nothing more is asked for until then. What we want meanwhile waits in a single
+place, the newest wish replacing the older: whatever the agent says next, it says with everything
+known that happened until then. A turn the session began by itself fulfils a waiting wish likewise.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from services.worker.dialogue import Ask, Cancel, Command, Say
 
 class Phase(Enum):
     IDLE = auto()
-    REQUESTED = auto()  # asked for, not begun
     ACTIVE = auto()
     CANCELLING = auto()  # told to stop, not over
 
@@ -26,20 +26,35 @@ class Floor:
 
     phase: Phase = Phase.IDLE
     turn: str = ""  # the one that is active or being cancelled
-    wish: Ask | Say | None = None  # what the turn under way was asked with, None: nobody asked
+    wish: Ask | Say | None = None  # what the latest turn was asked with, None: nobody asked
+    outstanding: Ask | Say | None = None  # asked for, neither begun nor refused
     waiting: Ask | Say | None = None
+
+    @property
+    def free(self) -> bool:
+        return self.phase is Phase.IDLE and self.outstanding is None
+
+    @property
+    def next_wish(self) -> Ask | Say:
+        """What to ask for when an answer has to be asked for again."""
+        return self.waiting or self.wish or Ask()
 
     def ask(self, wish: Ask | Say, *, hold: bool = False) -> list[Command]:
         """Begin a turn, now or as soon as the floor is free."""
-        if hold or self.phase is not Phase.IDLE:
+        if hold or not self.free:
             self.waiting = wish
             return []
-        self.phase, self.wish, self.waiting = Phase.REQUESTED, wish, None
+        self.outstanding, self.waiting = wish, None
         return [wish]
 
-    def started(self, turn: str) -> None:
-        if self.phase is Phase.IDLE:
-            self.wish = self.waiting = None
+    def started(self, turn: str, asked: bool | None) -> None:
+        """A turn began; `asked` None: the session does not say whether it is the one asked for."""
+        if self.outstanding is not None and asked is not False:
+            self.wish, self.outstanding = self.outstanding, None
+        else:
+            self.wish = None
+            if self.outstanding is None:
+                self.waiting = None
         self.phase, self.turn = Phase.ACTIVE, turn
 
     def cancel(self) -> list[Command]:
@@ -50,13 +65,21 @@ class Floor:
         return [Cancel(self.turn)]
 
     def done(self, turn: str) -> None:
-        if self.turn == turn and self.phase in (Phase.ACTIVE, Phase.CANCELLING):
+        if self.turn == turn and self.phase is not Phase.IDLE:
             self.phase, self.turn = Phase.IDLE, ""
 
     def refused(self) -> None:
-        """The session would not begin what was asked; the wish stays."""
-        if self.wish is not None and self.waiting is None:
-            self.waiting = self.wish
-        self.wish = None
-        if self.phase is Phase.REQUESTED:
-            self.phase = Phase.IDLE
+        """The session would not begin what was asked; the wish stays.
+
+        Nothing outstanding: then the turn that was taken for the one asked for was another.
+        """
+        if self.waiting is None:
+            self.waiting = self.outstanding or self.wish
+        self.outstanding = self.wish = None
+
+    def give_up(self) -> list[Command]:
+        """What is under way or outstanding leads to nothing; the wish stays."""
+        if self.waiting is None:
+            self.waiting = self.outstanding or self.wish
+        self.outstanding = None
+        return self.cancel()

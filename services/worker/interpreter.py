@@ -18,6 +18,7 @@ from services.worker.realtime_errors import Trouble, again_after_ms, trouble_of
 
 ASK: Final = "ask"  # what a refused event_id of an answer's request begins with
 SETUP: Final = "setup"
+_OURS: Final = "callfleet_ask"
 
 _OUTCOMES: Final = {
     "completed": Outcome.COMPLETED,
@@ -34,6 +35,7 @@ class Interpreter:
         self._fmt = fmt
         self._sent = 0  # bytes of the caller's sound
         self._number = 0
+        self._marks_return = False  # this API repeats the metadata of what was asked for
 
     # Towards the API -----------------------------------------------------------------------------
 
@@ -54,12 +56,17 @@ class Interpreter:
         return f"{kind}-{self._number}"
 
     def _ask(self, _: told.Ask) -> list[bytes]:
-        return [api.create_response(self._id(ASK), {})]
+        return [self._request({})]
 
     def _say(self, command: told.Say) -> list[bytes]:
         quoted = json.dumps(command.text, ensure_ascii=False)
         order = {"instructions": f"Say exactly: {quoted}", "tool_choice": "none"}
-        return [api.create_response(self._id(ASK), order)]
+        return [self._request(order)]
+
+    def _request(self, order: dict[str, Any]) -> bytes:
+        """Marked, so that our answers can be told from those the session begins by itself."""
+        event_id = self._id(ASK)
+        return api.create_response(event_id, {**order, "metadata": {_OURS: event_id}})
 
     def _cancel(self, command: told.Cancel) -> list[bytes]:
         return [api.cancel_response(self._id("cancel"), command.turn)]
@@ -109,7 +116,10 @@ class Interpreter:
         return told.CallerWords(event.item_id, None)
 
     def _response_created(self, event: api.ResponseCreated) -> Event:
-        return told.AgentTurnStarted(event.response.id)
+        if event.response.metadata and _OURS in event.response.metadata:
+            self._marks_return = True
+            return told.AgentTurnStarted(event.response.id, asked=True)
+        return told.AgentTurnStarted(event.response.id, asked=False if self._marks_return else None)
 
     def _audio(self, event: api.AudioDelta) -> Event:
         return told.AgentAudio(event.item_id, event.delta)

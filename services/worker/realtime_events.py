@@ -101,6 +101,7 @@ class ResponseFacts(msgspec.Struct, frozen=True):
     status: str | None = None
     status_details: StatusDetails | None = None
     usage: UsageFacts | None = None
+    metadata: dict[str, str] | None = None
 
 
 class ResponseCreated(_Incoming, frozen=True, tag="response.created"):

@@ -48,7 +48,7 @@ class _Line:
 
 def words_heard(text: str, heard_ms: int, sent_ms: int) -> str:
     """The whole words of `text` that lie within the part that was heard."""
-    if heard_ms >= sent_ms:
+    if not text or heard_ms >= sent_ms:
         return text
     end = len(text) * heard_ms // sent_ms
     if not text[end].isspace():

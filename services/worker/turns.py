@@ -26,10 +26,10 @@ def caller_started(scene: Scene, event: told.CallerStartedSpeaking) -> None:
     if scene.closing:
         return
     scene.caller_speaking = True
-    if scene.stage is Stage.LEAVING:
-        endings.stay(scene)
     if scene.manner.interruptible:
         _interrupt(scene)
+    if scene.stage is Stage.LEAVING:
+        endings.stay(scene)
     scene.transcript.caller_started(event.turn, scene.now_ms - event.ago_ms)
     scene.order(StopTimer(Timer.ANSWER_DUE))
 
@@ -92,7 +92,7 @@ def keys_entered(scene: Scene) -> None:
 
 
 def agent_turn_started(scene: Scene, event: told.AgentTurnStarted) -> None:
-    scene.floor.started(event.turn)
+    scene.floor.started(event.turn, event.asked)
     scene.voice.begin_turn()
     scene.tool_answered = False
     scene.order(StopTimer(Timer.ASK_AGAIN))
@@ -179,7 +179,9 @@ def _turn_completed(scene: Scene) -> None:
 
 def ask_refused(scene: Scene, event: told.AskRefused) -> None:
     scene.floor.refused()
-    if not event.busy and not scene.closing:
+    if scene.closing:
+        return
+    if not event.busy or scene.floor.free:
         endings.try_again(scene, None)
 
 

@@ -8,7 +8,7 @@ whether the words arrived whole.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -55,7 +55,8 @@ class Phone:
         self.over = asyncio.Event()
         self.stream: Stream | None = None
         self._queue: list[bytes | str] = []
-        self._changed = asyncio.Event()
+        self._changed = asyncio.Event()  # something came
+        self._stirred = asyncio.Event()  # something was played
         self._player = asyncio.create_task(self._play())
 
     def on_audio(self, audio: bytes) -> None:
@@ -90,6 +91,7 @@ class Phone:
         while True:
             while self._queue:
                 first = self._queue.pop(0)
+                self._stirred.set()
                 if isinstance(first, str):
                     self._echo(first)
                     continue
@@ -97,8 +99,8 @@ class Phone:
                 if rest:
                     self._queue.insert(0, rest)
                 self.ear.hear(frame)
-                self._changed.set()
                 await asyncio.sleep(0.02 / PACE)
+            self._stirred.set()
             self._changed.clear()
             await self._changed.wait()
 
@@ -123,19 +125,18 @@ class Phone:
 
     async def hears(self, count: int) -> str:
         """The count-th thing the agent said, when it was heard to its end."""
-        async with asyncio.timeout(20):
-            while len(self.ear.utterances) < count:
-                await asyncio.sleep(0.01)
-        while self._queue:
-            await asyncio.sleep(0.01)  # until the carrier has said so, too
-        await asyncio.sleep(0.05)
+        await self._until(lambda: len(self.ear.utterances) >= count and not self._queue)
         return self.ear.utterances[count - 1].text
 
     async def is_spoken_to(self, after_ms: int = 0) -> None:
         """Until the agent is heard speaking, so long into its sentence."""
+        await self._until(lambda: self.ear.current is not None and self._into() >= after_ms)
+
+    async def _until(self, seen: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
-            while self.ear.current is None or self._into() < after_ms:
-                await asyncio.sleep(0.002)
+            while not seen():
+                self._stirred.clear()
+                await self._stirred.wait()
 
     def _into(self) -> int:
         current = self.ear.current
