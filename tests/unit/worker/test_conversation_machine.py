@@ -225,6 +225,8 @@ class RandomCall(RuleBasedStateMachine):
         while self.timers and min(self.timers.values()) <= until:
             timer = min(self.timers, key=lambda each: self.timers[each])
             self.now_ms = max(self.now_ms, self.timers.pop(timer))
+            if timer is Timer.ANSWER_DUE:
+                self.asks.clear()  # a session that let seconds pass has lost them
             self._tell(told.TimerFired(timer))
         self.now_ms = until
 
