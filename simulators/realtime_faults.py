@@ -26,7 +26,7 @@ POINTS: Mapping[str, tuple[str, bool, frozenset[str]]] = {
     "error_event": ("response", True, frozenset({"kind", "code", "message"})),
     "unknown_event": ("response", True, frozenset()),
     "never_session_updated": ("update", False, frozenset()),
-    "rate_limited_response": ("response", False, frozenset({"hint"})),
+    "rate_limited_response": ("response", False, frozenset({"hint", "code"})),
     "failed_response": ("response", False, frozenset({"code", "message"})),
     "incomplete": ("response", False, frozenset()),
     "content_filter": ("response", False, frozenset()),

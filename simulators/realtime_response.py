@@ -12,7 +12,7 @@ from simulators.realtime_faults import Fault
 from simulators.realtime_items import Item, text_tokens, voice_tokens
 from simulators.realtime_message import Message
 from simulators.realtime_order import Answered, Details, Ending, Order
-from simulators.realtime_usage import hint
+from simulators.realtime_usage import TokenBucket, hint
 
 if TYPE_CHECKING:
     from simulators.realtime_session import Session
@@ -60,8 +60,7 @@ class Response:
         if self.fault is not None and self.fault.point == "rate_limited_response":
             wait_s = wait_s or 6.232
         if wait_s:
-            text = self.fault.word("hint", hint(wait_s)) if self.fault else hint(wait_s)
-            ending = _failed("tokens", "rate_limit_exceeded", bucket.refusal(context.tokens, text))
+            ending = self._refused_for_now(bucket, context.tokens, wait_s)
         else:
             bucket.take(context.tokens)
             await session.emit("rate_limits.updated", rate_limits=bucket.state())
@@ -77,6 +76,12 @@ class Response:
         session.dialogue.response_over(self)
         done = self._wire(ending.status, ending.details, usage)
         await session.emit("response.done", response=done)
+
+    def _refused_for_now(self, bucket: TokenBucket, tokens: int, wait_s: float) -> Ending:
+        text, code = hint(wait_s), "rate_limit_exceeded"
+        if self.fault is not None and self.fault.point == "rate_limited_response":
+            text, code = self.fault.word("hint", text), self.fault.word("code", code)
+        return _failed("tokens", code, bucket.refusal(tokens, text))
 
     async def _perform(self) -> Ending:
         fault = self.fault

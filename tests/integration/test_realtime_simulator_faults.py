@@ -106,6 +106,16 @@ async def test_a_stall_sends_nothing_more() -> None:
                 await client.until("response.done")
 
 
+async def test_a_session_may_never_even_begin() -> None:
+    async with RealtimeSimulator() as api:
+        api.arm("stall", 1, at="connect")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3), client_of(api):
+                raise AssertionError("session.created arrived")
+        async with client_of(api) as client:
+            await client.configure()
+
+
 async def test_a_session_may_never_be_confirmed() -> None:
     async with RealtimeSimulator() as api, client_of(api) as client:
         api.arm("never_session_updated")
