@@ -11,6 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -23,7 +24,7 @@ from callfleet.slots import Slots
 from callfleet.slots_terms import Beat, Full, Lease, Waiting, hint_channel
 
 _HINT_GAP_S: Final = 0.02  # hints closer together than this are answered by one beat
-_RETRY_S: Final = (0.1, 2.0)
+_RETRY_S: Final = (0.1, 2.0)  # the first, and the longest pause while Redis is away
 _LISTEN_S: Final = 5.0
 
 
@@ -160,32 +161,48 @@ class SlotKeeper:
                 retry_s = _RETRY_S[0]
             except StoreFault as fault:
                 self._beaten(org, fault)
-                rest_s = retry_s = min(retry_s * 2, _RETRY_S[1])
+                # Soon enough to speak up within the hold-off of a new primary.
+                rest_s = retry_s = min(retry_s * 2, _RETRY_S[1], self._slots.heartbeat_s / 2)
                 desk.look.clear()
+            _stop_if_cancelled()
             await _rest(desk.look, rest_s)
 
     async def _listen(self) -> None:
         retry_s = _RETRY_S[0]
         while True:
+            hints = self._redis.pubsub()
             try:
-                async with self._redis.pubsub() as hints:
-                    await hints.subscribe(hint_channel(self.holder))
-                    retry_s = _RETRY_S[0]
-                    for desk in self._desks.values():
-                        desk.look.set()  # what was said before we listened
-                    while True:
-                        message = await hints.get_message(
-                            ignore_subscribe_messages=True, timeout=_LISTEN_S
-                        )
-                        if message is not None:
-                            self._look(bytes(message["data"]).decode())
+                await hints.subscribe(hint_channel(self.holder))
+                retry_s = _RETRY_S[0]
+                for desk in self._desks.values():
+                    desk.look.set()  # what was said before we listened
+                while True:
+                    message = await hints.get_message(
+                        ignore_subscribe_messages=True, timeout=_LISTEN_S
+                    )
+                    _stop_if_cancelled()
+                    if message is not None:
+                        self._look(bytes(message["data"]).decode())
             except (RedisError, OSError, TimeoutError):
-                retry_s = min(retry_s * 2, _RETRY_S[1])
-                await asyncio.sleep(retry_s)
+                pass
+            finally:
+                with suppress(RedisError, OSError, TimeoutError):
+                    await hints.aclose()  # type: ignore[no-untyped-call] # redis-py's
+            _stop_if_cancelled()
+            retry_s = min(retry_s * 2, _RETRY_S[1])
+            await asyncio.sleep(retry_s)
 
     def _look(self, org: str) -> None:
         if (desk := self._desks.get(org)) is not None:
             desk.look.set()
+
+
+def _stop_if_cancelled() -> None:
+    """redis-py may swallow a cancellation: closing a broken connection, it raises an error in its
+    place, and then tries again as if nothing had been asked of it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _rest(look: asyncio.Event, at_most_s: float) -> None:
