@@ -38,7 +38,7 @@ class Tokens:
         # Values without their names: a carrier gives a parameter few hundred characters.
         plain = msgspec.msgpack.encode((int(now_s + TOKEN_TTL_S), *msgspec.structs.astuple(start)))
         sealed = nonce + self._seal.encrypt(nonce, plain, _LABEL)
-        return urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        return _written(sealed)
 
     def open(self, token: str, *, now_s: float) -> CallStart:
         """The call the token was made for. Raises CallerFault: not ours, or too late."""
@@ -56,6 +56,9 @@ class Tokens:
             raise CallerFault("the token is none of ours")
         try:
             sealed = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+            if _written(sealed) != token:
+                # Base64 can be spelt in other ways, and each would be used once.
+                raise CallerFault("the token is none of ours")
             plain = self._seal.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _LABEL)
             expires_at_s, *values = msgspec.msgpack.decode(plain, type=list[Any])
             # Not strict: a newer build's token may have more fields, an older one's fewer.
@@ -63,6 +66,10 @@ class Tokens:
             return int(expires_at_s), msgspec.convert(fields, CallStart)
         except (ValueError, InvalidTag, msgspec.MsgspecError):
             raise CallerFault("the token is none of ours") from None
+
+
+def _written(sealed: bytes) -> str:
+    return urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
 
 def digest(token: str) -> str:
