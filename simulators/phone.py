@@ -12,6 +12,7 @@ import os
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
@@ -26,8 +27,10 @@ from simulators.phone_lines import VERTICALS
 from simulators.phone_report import CallReport
 from simulators.phone_rest import RestApi
 from simulators.phone_scripts import FACTORIES, Script, mixture, script_named
-from simulators.phone_switchboard import Number, Switchboard
+from simulators.phone_switchboard import CallOver, Number, Switchboard
 from simulators.phone_web import ANSWER_LIMIT_S, AddressBook, Web
+
+_LAST_CALLS_S = 5.0
 
 
 class PhoneCompany:
@@ -50,6 +53,8 @@ class PhoneCompany:
         self.seed = seed
         self.humans: dict[str, Human] = dict(humans or {})
         self.calls: dict[str, Call] = {}
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         clock = clock or Clock()
         web = Web(auth_token, AddressBook(public_url_rewrites or {}), answer_limit_s=answer_limit_s)
         self._board = Switchboard(
@@ -83,7 +88,12 @@ class PhoneCompany:
         await self.stop()
 
     async def stop(self) -> None:
-        """Let go of sockets and the heartbeat; calls should be over by now."""
+        """End the calls that are still up, then let go of sockets and the heartbeat."""
+        for call in self.calls.values():
+            call.order(CallOver("completed_by_api"))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_CALLS_S):
+                await self._quiet.wait()
         await self._api.stop()
         await self._board.ticker.stop()
         await self._board.web.close()
@@ -95,10 +105,13 @@ class PhoneCompany:
         sid = "CA" + uuid.uuid4().hex
         report = CallReport(sid, script.name, caller, called)
         call = self.calls[sid] = Call(self._board, report, script, Faults(faults))
+        self._quiet.clear()
         try:
             return await call.run()
         finally:
             del self.calls[sid]
+            if not self.calls:
+                self._quiet.set()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

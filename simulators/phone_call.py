@@ -171,7 +171,7 @@ class Call:
             replaced = await self._until_cut(verb, located)
             if replaced is not None:
                 return replaced
-        return None
+        return None if self._orders.empty() else _obeyed(self._orders.get_nowait())
 
     def _reject(self, verb: Reject, *, first: bool) -> None:
         if self._answered_ms is not None or not first:

@@ -39,10 +39,12 @@ class Ticker:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._phases: list[list[Ticking]] = [[] for _ in range(_PHASES)]
+        self._occupied = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def join(self, member: Ticking) -> None:
         min(self._phases, key=len).append(member)
+        self._occupied.set()
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="phone ticker")
 
@@ -50,6 +52,8 @@ class Ticker:
         for phase in self._phases:
             if member in phase:
                 phase.remove(member)
+        if not any(self._phases):
+            self._occupied.clear()
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -62,6 +66,9 @@ class Ticker:
         due_ms = float(self._clock.now_ms())
         number = 0
         while True:
+            if not self._occupied.is_set():  # an idle company costs nothing
+                await self._occupied.wait()
+                due_ms = float(self._clock.now_ms())
             phase = self._phases[number % _PHASES]
             now_ms = self._clock.now_ms()
             for member in tuple(phase):

@@ -6,6 +6,7 @@ faults strike.
 """
 
 import asyncio
+import functools
 import ssl
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -24,6 +25,12 @@ from simulators.phone_web import Web
 CONNECT_LIMIT_S = 5.0
 _GOODBYE_S = 5.0
 _SLOW_PEER_BYTES = 256 * 1024
+
+
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    """Whom the carrier believes: slow to build, so built once."""
+    return ssl.create_default_context()
 
 
 class StreamFailed(Exception):
@@ -74,7 +81,7 @@ class Leg:
             headers[HEADER] = sign(token, url)
         address = parse_uri(where)
         socket = self._socket = MediaSocket(address, headers, self._on_text, self._on_binary)
-        secure = ssl.create_default_context() if address.secure else None
+        secure = _trust() if address.secure else None
         await asyncio.get_running_loop().create_connection(
             lambda: socket,
             address.host,
@@ -150,7 +157,8 @@ class Leg:
             return
         if dropped_ms is not None:
             self._caller.cleared(now_ms, dropped_ms)
-        self._socket.send(answers)
+        if answers:
+            self._socket.send(answers)
 
     def _on_binary(self, data: bytes) -> None:
         self._line.receive_binary(data, self._now())

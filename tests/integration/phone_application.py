@@ -17,6 +17,7 @@ from twilio.request_validator import RequestValidator
 
 from simulators.phone import PhoneCompany
 from simulators.phone_clock import Clock
+from simulators.phone_scripts import HangUp, Listen, Script, Wait
 from simulators.speech import speak
 
 PUBLIC = "https://voice.example.com"
@@ -69,6 +70,12 @@ class MediaSession:
         if mark:
             await self.send("mark", mark={"name": mark})
 
+    async def greet(self) -> None:
+        """What an application does by default: say hello, then listen."""
+        await self.begin()
+        await self.say("Hello.")
+        await self.drain()
+
     async def drain(self) -> None:
         """Keep everything until the carrier says goodbye."""
         while True:
@@ -85,7 +92,8 @@ class Application:
         self.asked: list[Asked] = []
         self.answers: dict[str, list[Answer]] = {}
         self.sessions: list[MediaSession] = []
-        self.media: Media = MediaSession.drain
+        self.media: Media = MediaSession.greet
+        self.media_opened = asyncio.Event()
         self.upgrade: Asked | None = None
         self.refuse_media = 0
         self.delay_s: dict[str, float] = {}
@@ -122,6 +130,7 @@ class Application:
         await ws.prepare(request)
         session = MediaSession(ws)
         self.sessions.append(session)
+        self.media_opened.set()
         with suppress(ConnectionResetError):
             await self.media(session)
         return ws
@@ -163,6 +172,11 @@ async def scene(*, speed: float = SPEED, **options: Any) -> AsyncIterator[Scene]
             yield Scene(application, company, local)
     finally:
         await runner.cleanup()
+
+
+# Nothing in these depends on how busy this machine is: one stays, one listens before it leaves.
+STAYS = Script("stays", (Wait(900_000),), max_call_ms=900_000)
+LISTENER = Script("listener", (Listen(), Wait(600), HangUp()), patience_ms=120_000)
 
 
 def twiml(*verbs: str) -> str:

@@ -6,7 +6,7 @@ from twilio.request_validator import RequestValidator
 
 from simulators.phone_signature import sign
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 FORM = st.dictionaries(TEXT.filter(bool), TEXT, max_size=8)
 URLS = st.sampled_from(
     [
