@@ -172,6 +172,17 @@ async def test_a_place_that_came_back_after_its_call_had_ended_goes_again(redis_
         assert (await roster.place(call(2))).worker_id == "w1"
 
 
+async def test_asking_for_a_call_that_was_taken_holds_no_second_place(redis_url: str) -> None:
+    async with roster_at(redis_url, reservation_s=0.5) as roster:
+        await roster.announce(card("w1", 2))
+        first = await roster.place(ONE)
+        await roster.settle(ONE, "w1")
+        assert await roster.place(ONE) == first
+        await roster.place(call(2))
+        await asyncio.sleep(0.7)
+        assert await roster.route(ONE) == first  # nor does it lapse like one
+
+
 async def test_an_announcement_restores_what_redis_lost(redis_url: str) -> None:
     async with roster_at(redis_url) as roster:
         await roster.announce(card("w1", 2))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callfleet.calls import CallId
-from callfleet.encryption import OVERHEAD_BYTES, KeyRing, new_key
+from callfleet.encryption import OVERHEAD_BYTES, CallKey, KeyRing, new_key
 from callfleet.errors import ConfigFault, KeyMissing, SealBroken
 
 CALL = CallId("c0000000000000000000000000a")
@@ -84,6 +84,13 @@ def test_places_cannot_be_confused_by_how_they_are_written() -> None:
     for purpose, sequence in (("a", 11), ("1|a", 1), ("a|1|", 1)):
         with pytest.raises(SealBroken):
             key.open(sealed, purpose=purpose, sequence=sequence)
+
+
+def test_purpose_and_call_cannot_run_into_each_other() -> None:
+    secret = bytes(32)
+    sealed = CallKey(CallId("b|c"), secret).seal(b"x", purpose="a", sequence=1)
+    with pytest.raises(SealBroken):
+        CallKey(CallId("c"), secret).open(sealed, purpose="a|b", sequence=1)
 
 
 def test_sealing_twice_never_looks_the_same() -> None:
