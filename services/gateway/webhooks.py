@@ -34,7 +34,7 @@ from services.gateway.tokens import NONCE_BYTES, Tokens, digest
 
 BODY_BYTES: Final = 64 * 1024
 BODY_LIMIT_S: Final = 5.0
-ANSWER_LIMIT_S: Final = 6.0  # Twilio waits 15 s, a caller rather less
+ANSWER_LIMIT_S: Final = 4.0  # Twilio waits 15 s, a caller rather less
 
 VOICE_PATH: Final = "/twilio/voice"
 AFTER_PATH: Final = "/twilio/after"
@@ -173,10 +173,12 @@ class TwilioWebhooks:
         reason = None
         try:
             async with asyncio.timeout(ANSWER_LIMIT_S):
+                # First what this gateway may have seen itself: that needs no Redis.
+                reason = await self._callbook.ended(webhook.call_sid)
                 start = await self._recall(webhook)
                 if start is not None:
                     agent = self._config.agents.get(start.agent, agent)
-                    reason = await self._reason(webhook, start)
+                    reason = reason or await self._unseen_end(webhook, start)
         except (StoreFault, TimeoutError) as fault:
             log.error("a call's end is not known", why=str(fault))
         facts = twiml.Facts(reason=reason, is_over=webhook.is_over)
@@ -191,10 +193,9 @@ class TwilioWebhooks:
         except CallerFault:  # the secret was changed meanwhile
             return None
 
-    async def _reason(self, webhook: Webhook, start: CallStart) -> EndReason | None:
-        """How the call ended: as its gateway saw it, as its worker wrote it, or never begun."""
-        ended = await self._callbook.ended(webhook.call_sid)
-        ended = ended or await self._journal.ended(start.call_id)
+    async def _unseen_end(self, webhook: Webhook, start: CallStart) -> EndReason | None:
+        """The end of a call that no gateway saw: as its worker wrote it, or never begun."""
+        ended = await self._journal.ended(start.call_id)
         if ended is None and await self._never_came(webhook):
             ended = EndReason.CALLER_HUNG_UP if webhook.is_over else EndReason.LEG_LOST
             await self._admission.close_quietly(start, ended)
@@ -212,8 +213,8 @@ class TwilioWebhooks:
             try:
                 async with asyncio.timeout(ANSWER_LIMIT_S):
                     start = await self._recall(webhook)
-                    if start is not None:
-                        await self._reason(webhook, start)
+                    if start is not None and await self._callbook.ended(webhook.call_sid) is None:
+                        await self._unseen_end(webhook, start)
             except (StoreFault, TimeoutError) as fault:
                 log.error("a call's end is not known", why=str(fault))
         return Answered.NOTED, ""
