@@ -22,6 +22,8 @@ from callfleet.journal_entries import CallRecord
 from callfleet.link import Dtmf, Mark
 from callfleet.link_dialler import LinkDialler
 from callfleet.link_stream import Stream
+from callfleet.roster import Roster
+from callfleet.slots import Slots
 from services.worker.app import Worker
 from services.worker.settings import WorkerSettings
 from simulators.realtime import RealtimeSimulator
@@ -51,6 +53,7 @@ class Phone:
         self.ear = Ear()
         self.marks: list[str] = []
         self.cleared = 0
+        self.played = bytearray()
         self.ended: EndReason | None = None
         self.over = asyncio.Event()
         self.stream: Stream | None = None
@@ -98,6 +101,7 @@ class Phone:
                 frame, rest = first[:160], first[160:]
                 if rest:
                     self._queue.insert(0, rest)
+                self.played += frame
                 self.ear.hear(frame)
                 await asyncio.sleep(0.02 / PACE)
             self._stirred.set()
@@ -166,6 +170,8 @@ class Scene:
         self.recorder = Recorder()
         self.redis = redis.asyncio.Redis.from_url(redis_url)
         self.journal = Journal(self.redis, KeyRing.parse(KEYS))
+        self.slots = Slots(self.redis)
+        self.roster = Roster(self.redis)
         self.dialler = LinkDialler(SECRET)
         self.phones: list[Phone] = []
 
