@@ -54,7 +54,6 @@ class Fleet:
         self._directory = directory
         self._dice = random.Random(plan.seed)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._ends_at = time.monotonic() + plan.seconds
         self.killed_ns: dict[str, int] = {}
         for _ in range(plan.processes):
             self.add()
@@ -72,18 +71,21 @@ class Fleet:
             "holders": self._plan.holders_each,
             "sessions": self._plan.sessions,
             "seed": self._dice.randrange(2**32),
-            "seconds": max(0.5, self._ends_at - time.monotonic()),
+            "seconds": self._plan.seconds,
         }
         options = [part for word, value in words.items() for part in (f"--{word}", str(value))]
         command = [sys.executable, "-m", "tests.chaos.slots_holders", *options]
         self._running[name] = subprocess.Popen(command, cwd=ROOT, preexec_fn=die_with_parent)
 
+    def begun(self) -> bool:
+        """All of the first processes have something to tell."""
+        told = [path for path in self.files if path.stat().st_size]
+        return len(told) >= self._plan.processes
+
     def kill_one(self) -> None:
         """One that has begun to work, and another in its place."""
-        begun = {path.stem for path in self.files} & self._running.keys()
-        if not begun:
-            return
-        name = self._dice.choice(sorted(begun))
+        told = {path.stem for path in self.files if path.stat().st_size}
+        name = self._dice.choice(sorted(told & self._running.keys()))
         process = self._running.pop(name)
         process.kill()
         process.wait()
