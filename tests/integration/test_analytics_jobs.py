@@ -13,6 +13,7 @@ from callfleet.journal_entries import CallRecord
 from services.analytics import jobs
 from services.analytics.database import Database
 from services.analytics.jobs import AgentFacts, Recorder, Scorer
+from services.analytics.limits import Limits
 from services.analytics.metrics import Outcome
 from services.analytics.schema import calls, notes, scores, turns
 from services.analytics.store import Store
@@ -28,7 +29,7 @@ from tests.analytics_scene import (
 )
 from tests.postgres_server import PostgresServer
 
-LEASE_MS = int(jobs.LEASE_S * 1000)
+LEASE_MS = int(Limits().lease_s * 1000)
 
 
 class Killed(BaseException):
