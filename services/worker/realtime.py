@@ -26,7 +26,7 @@ from callfleet.audio import AudioFormat
 from services.worker import metrics
 from services.worker import realtime_events as api
 from services.worker.dialogue import Event, Failure, SessionCommand, SessionFailed, SessionReady
-from services.worker.interpreter import SETUP, Interpreter
+from services.worker.interpreter import Interpreter
 from services.worker.realtime_errors import (
     Trouble,
     failure_of_close,
@@ -43,6 +43,12 @@ EARLY_MS: Final = 5_000
 UNSENT_MS: Final = 2_000
 
 _AZURE: Final = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
+
+_SETUP_FAILURES: Final = {
+    Trouble.FATAL: Failure.REFUSED,
+    Trouble.CONFIG: Failure.MISCONFIGURED,
+    Trouble.EXPIRED: Failure.EXPIRED,
+}
 
 log = telemetry.logger(__name__)
 
@@ -250,12 +256,11 @@ def _raise_if_error(event: api.ServerEvent | api.Unused) -> None:
     if not isinstance(event, api.Error):
         return
     _tell_error(event.error)
-    trouble = trouble_of(event.error.type, event.error.code)
-    if trouble is Trouble.FATAL:
-        raise _Over(Failure.REFUSED, str(event.error.code))
-    if trouble is Trouble.CONFIG and (event.error.event_id or "").startswith(SETUP):
-        raise _Over(Failure.MISCONFIGURED, f"{event.error.param}: {event.error.message}")
-    raise _Over(Failure.LOST, event.error.code or event.error.type)
+    error = event.error
+    trouble = trouble_of(error.type, error.code)
+    # Of a setting the message says what is wrong with it; nothing a caller said is in there yet.
+    why = f"{error.param}: {error.message}" if trouble is Trouble.CONFIG else str(error.code)
+    raise _Over(_SETUP_FAILURES.get(trouble, Failure.LOST), why)
 
 
 def _tell_error(error: api.ErrorFacts) -> None:
