@@ -42,6 +42,15 @@ class Script:
         self._doing = doing
 
     async def __call__(self, keys: Sequence[str], args: Sequence[str | bytes | float] = ()) -> Any:
-        with store_faults(self._doing):
-            async with asyncio.timeout(LIMIT_S):
-                return await self._run(keys=keys, args=args)
+        task = asyncio.current_task()
+        assert task is not None
+        cancellations = task.cancelling()
+        try:
+            with store_faults(self._doing):
+                async with asyncio.timeout(LIMIT_S):
+                    return await self._run(keys=keys, args=args)
+        finally:
+            # redis-py may swallow a cancellation: closing a broken connection, it raises an error
+            # in its place, or tries again as if nothing had been asked of it.
+            if task.cancelling() > cancellations:
+                raise asyncio.CancelledError
