@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from callfleet.errors import ConfigFault, StoreFault
+from callfleet.redis_connection import PROMPT
 
 TIMEOUT_S: Final = 2.0
 _CONNECTIONS_MAX: Final = 100  # a command waits at most TIMEOUT_S for one
@@ -42,6 +43,7 @@ def redis_pool(url: str) -> Redis:
         raise ConfigFault(
             ["REDIS_URL: must be redis://, rediss:// or unix://, with valid options"]
         ) from None
+    pool.connection_class = PROMPT[pool.connection_class]
     return Redis.from_pool(pool)
 
 

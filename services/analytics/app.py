@@ -12,6 +12,7 @@ from callfleet.service import main_of, ping, redis_pool
 from callfleet.settings import environment, read
 from services.analytics.database import Database
 from services.analytics.jobs import AgentFacts, Recorder, Scorer
+from services.analytics.limits import Limits
 from services.analytics.model import ScoringModel
 from services.analytics.settings import AnalyticsSettings, DatabaseSettings
 from services.analytics.store import Store
@@ -35,7 +36,9 @@ class Analytics:
             base_url=settings.openai_base_url,
             model=settings.scoring_model,
             successor=settings.scoring_successor,
+            limit_s=settings.scoring_limit_s,
         )
+        limits = Limits(settings.scoring_limit_s)
         journal = Journal(self._redis, keys)
         store = Store(self._database)
         triggers = Triggers(self._redis)
@@ -48,11 +51,13 @@ class Analytics:
             self._model,
             attempts_max=settings.scoring_attempts,
             backoff_s=settings.scoring_backoff_s,
+            limits=limits,
         )
         self._consumer = Consumer(
             job_functions(recorder, scorer, triggers),
             lambda: redis_pool(settings.redis_url),
             jobs_max=settings.jobs,
+            job_timeout_s=limits.job_s,
         )
         self._sweeper = Sweeper(journal, store, recorder, triggers, every_s=settings.sweep_s)
 

@@ -8,7 +8,6 @@ line, and what can help is tried again after a wait that doubles.
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -20,14 +19,12 @@ from callfleet.encryption import KeyRing
 from callfleet.errors import KeyMissing, ModelFault, ModelRefused, StoreFault
 from callfleet.journal_entries import CallRecord
 from services.analytics import metrics, rows, scoring
+from services.analytics.limits import USUAL, Limits, chance_of_now, wait_s
 from services.analytics.metrics import Job, Outcome
 from services.analytics.model import Reply
 from services.analytics.scoring import NotScorable, Score
 from services.analytics.store import Claim, Store
 
-SCORE_LIMIT_S: Final = 70.0  # the model's own limit and room for the database
-LEASE_S: Final = 90.0  # longer than any attempt can take, and so ends only after its holder did
-WAIT_MAX_S: Final = 3600.0
 GIVE_BACK_LIMIT_S: Final = 3.0
 TROUBLED_MAX: Final = 10_000
 
@@ -57,20 +54,6 @@ class AgentFacts:
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _chance() -> float:
-    return random.random()  # noqa: S311 # spreads retries; guards nothing
-
-
-def wait_s(failures: int, first_s: float, *, hint_s: float | None, chance: float) -> float:
-    """How long to wait after so many failures: doubling, never before the hint, spread by chance.
-
-    `chance` from 0 to 1: without it, calls that failed together would come back together.
-    """
-    doubled = min(WAIT_MAX_S, first_s * 2.0 ** min(failures - 1, 30))
-    hinted = min(WAIT_MAX_S, hint_s or 0.0)
-    return max(doubled * (0.5 + chance / 2), hinted * (1 + chance / 10))
 
 
 @dataclass(slots=True)
@@ -153,7 +136,7 @@ class Recorder:
             self._troubled.pop(next(iter(self._troubled)))
         known = self._troubled.pop(call_id, None)
         failures = (known.failures if known else 0) + 1
-        pause_s = wait_s(failures, 5.0, hint_s=None, chance=_chance())
+        pause_s = wait_s(failures, 5.0, hint_s=None, chance=chance_of_now())
         self._troubled[call_id] = _Trouble(failures, time.monotonic() + pause_s)
 
 
@@ -168,16 +151,18 @@ class Scorer:
         *,
         attempts_max: int,
         backoff_s: float,
+        limits: Limits = USUAL,
         clock_ms: Callable[[], int] = now_ms,
-        chance: Callable[[], float] = _chance,
+        chance: Callable[[], float] = chance_of_now,
     ) -> None:
         self._store = store
         self._keys = keys
         self._model = model
         self._attempts_max = attempts_max
         self._backoff_s = backoff_s
+        self._limits = limits
         self._clock_ms = clock_ms
-        self._chance = chance
+        self.chance_of_now = chance
 
     async def score(self, call_id: CallId) -> Outcome:
         """Claim, ask, write. Raises only `CancelledError`, when it is we who are leaving."""
@@ -185,7 +170,7 @@ class Scorer:
             claim = await self._store.claim(
                 call_id,
                 now_ms=self._clock_ms(),
-                lease_ms=int(LEASE_S * 1000),
+                lease_ms=int(self._limits.lease_s * 1000),
                 attempts_max=self._attempts_max,
             )
             if claim is None:
@@ -198,7 +183,7 @@ class Scorer:
     async def _with(self, claim: Claim) -> Outcome:
         try:
             with telemetry.span("score", parent=claim.traceparent):
-                async with asyncio.timeout(SCORE_LIMIT_S):
+                async with asyncio.timeout(self._limits.attempt_s):
                     verdict, row = await self._judge(claim)
                 written = await self._store.finish(claim, row)
         except asyncio.CancelledError:
@@ -237,7 +222,7 @@ class Scorer:
         why = telemetry.told(error)
         dead = claim.attempt >= self._attempts_max
         hint_s = error.retry_after_s if isinstance(error, ModelFault) else None
-        pause_s = wait_s(claim.attempt, self._backoff_s, hint_s=hint_s, chance=self._chance())
+        pause_s = wait_s(claim.attempt, self._backoff_s, hint_s=hint_s, chance=self.chance_of_now())
         again_ms = None if dead else self._clock_ms() + int(pause_s * 1000)
         await self._store.fail(claim, why, next_try_at_ms=again_ms)
         telling = log.error if dead else log.warning

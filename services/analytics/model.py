@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import openai
     from openai.types.chat import ChatCompletion
 
-LIMIT_S: Final = 60.0
 ANSWER_MAX_TOKENS: Final = 4_000
 GONE_FOR_S: Final = 3600.0  # a gone model is asked for again after that: operators make mistakes
 NO_QUOTA_RETRY_S: Final = 600.0
@@ -60,7 +59,7 @@ class ScoringModel:
         base_url: str,
         model: str,
         successor: str,
-        limit_s: float = LIMIT_S,
+        limit_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api_key = api_key
@@ -118,7 +117,7 @@ class ScoringModel:
         request = _request(model, question)
         with metrics.model_asked():
             try:
-                async with asyncio.timeout(self._limit_s + 5):
+                async with asyncio.timeout(self._limit_s * 1.1):
                     completion = await client.chat.completions.create(**request)
             except openai.APIStatusError as error:
                 raise _status_fault(error) from None

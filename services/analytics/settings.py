@@ -38,6 +38,12 @@ class AnalyticsSettings(ServiceSettings):
         "gpt-6-luna",
         help="The model that scores when the API says that the other one is gone.",
     )
+    scoring_limit_s: float = knob(
+        "CALLFLEET_SCORING_LIMIT_S",
+        60.0,
+        parse=number(0.1, 600),
+        help="Seconds one answer of the scoring model may take.",
+    )
     scoring_attempts: int = knob(
         "CALLFLEET_SCORING_ATTEMPTS",
         12,

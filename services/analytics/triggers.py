@@ -27,7 +27,6 @@ from services.analytics.jobs import Recorder, Scorer, counted
 from services.analytics.metrics import Job, Outcome
 
 SCORE_CALL: Final = "score_call"
-JOB_TIMEOUT_S: Final = 80.0  # above every limit inside a job, so that it never ends one
 POLL_S: Final = 0.2
 RESTART_FIRST_S: Final = 0.25
 RESTART_MAX_S: Final = 5.0
@@ -89,7 +88,7 @@ class Consumer:
         pool: Callable[[], "Redis"],
         *,
         jobs_max: int,
-        job_timeout_s: float = JOB_TIMEOUT_S,
+        job_timeout_s: float,
         poll_s: float = POLL_S,
     ) -> None:
         self._functions = functions

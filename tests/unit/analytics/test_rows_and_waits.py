@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from callfleet.errors import SealBroken
 from callfleet.journal_entries import CallEnd, CallRecord
 from services.analytics import prices, rows
-from services.analytics.jobs import WAIT_MAX_S, wait_s
+from services.analytics.limits import WAIT_MAX_S, Limits, wait_s
 from services.analytics.model import Reply
 from services.analytics.schema import calls, notes, scores, turns
 from services.analytics.scoring import NotScorable, read_answer
@@ -109,3 +109,9 @@ def test_waits_double_are_bounded_and_never_before_the_hint(
 def test_calls_that_fail_together_come_back_apart() -> None:
     waits = {wait_s(3, 10.0, hint_s=30.0, chance=chance / 10) for chance in range(10)}
     assert len(waits) == 10
+
+
+@given(st.floats(0.1, 600))
+def test_each_limit_leaves_room_for_the_one_inside_it(model_s: float) -> None:
+    limits = Limits(model_s)
+    assert model_s * 1.1 < limits.attempt_s < limits.job_s < limits.lease_s
