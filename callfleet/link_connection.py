@@ -1,8 +1,9 @@
 """One gateway-worker connection: the shell around callfleet/link.py, the same at both ends.
 
-Frames written within one tick leave as one message: with few calls up at once, with many after
-2 ms, which more than halves the cost of a call. Nothing is awaited per frame or per stream: sending
-appends to a list, and receivers are called from the one reader.
+Frames written within one tick leave as one message, which more than halves the cost of a call. A
+link that was quiet for a tick, or has few calls, sends at once, a busy one every 2 ms; always
+waiting first cost 7 % less and took twice as long. Nothing is awaited per frame or per stream:
+sending appends to a list, and receivers are called from the one reader.
 
 A peer that is dead, frozen or cut off is noticed within 2 s by its silence; then every stream gets
 `on_lost`, and each end decides for itself what that means for its calls.
@@ -20,12 +21,11 @@ from callfleet import link
 from callfleet.calls import CallStart, EndReason
 from callfleet.errors import Ending, LinkFault
 from callfleet.link import Accepted, Clear, Close, Dtmf, Kind, Mark, Open, Refused
+from callfleet.link_pulse import BEAT_S, Pulse
 from callfleet.link_stream import LinkTotals, Stream, StreamReceiver, WhenFull
 
 TICK_S: Final = 0.002
 BUSY_STREAMS: Final = 8  # below this a tick would gather too little to be worth its wait
-BEAT_S: Final = 0.3
-SILENCE_LIMIT_S: Final = 1.5  # so noticed after this and one beat at most: 1.8 s
 CLOSE_LIMIT_S: Final = 0.5
 MAX_WIRE_MESSAGE: Final = link.MAX_MESSAGE + link.MAX_PAYLOAD
 
@@ -60,11 +60,11 @@ class Connection:
         self._out: list[bytes] = []
         self._out_bytes = 0
         self._waker: asyncio.Future[None] | None = None
-        self._heard = True
         self._closing = False
         self._over = False
         self._fault: LinkFault | None = None
         self._loop = asyncio.get_running_loop()
+        self._pulse = Pulse(self._loop.time())
 
     @property
     def is_open(self) -> bool:
@@ -160,6 +160,7 @@ class Connection:
         return self.bound, len(self._out)  # nothing of it waits
 
     async def _write(self) -> None:
+        sent_at = 0.0
         while True:
             if not self._out:
                 if self._closing:
@@ -167,7 +168,10 @@ class Connection:
                 self._waker = self._loop.create_future()
                 await self._waker
             if len(self.streams) >= BUSY_STREAMS:
-                await asyncio.sleep(TICK_S)
+                early_s = sent_at + TICK_S - self._loop.time()
+                if early_s > 0:
+                    await asyncio.sleep(early_s)
+                sent_at = self._loop.time()
             frames, self._out, self._out_bytes = self._out, [], 0
             self.batch += 1
             if not frames:
@@ -183,7 +187,7 @@ class Connection:
             message = await receive()
             if message.type is not WSMsgType.BINARY:
                 raise LinkFault("the peer is gone")
-            self._heard = True
+            self._pulse.heard = True
             frames = link.split(message.data)
             totals.messages_in += 1
             totals.frames_in += len(frames)
@@ -255,19 +259,11 @@ class Connection:
         self.forget(stream)
 
     async def _beat(self) -> None:
-        silent_s = idle_s = 0.0
-        last = self._loop.time()
+        idle_s = 0.0
         while True:
             await asyncio.sleep(BEAT_S)
             now = self._loop.time()
-            if self._heard:
-                self._heard, silent_s = False, 0.0
-            else:
-                # If it was this process that slept, the peer's words are waiting to be read:
-                # such a gap counts as two beats at most.
-                silent_s += min(now - last, 2 * BEAT_S)
-            last = now
-            if silent_s >= SILENCE_LIMIT_S:
+            if not self._pulse.beat(now):
                 self._fault = LinkFault("the peer is silent")
             if self._fault is not None:
                 raise self._fault
