@@ -33,9 +33,9 @@ def _linear(code: int) -> int:
 
 def _alaw(sample: int) -> int:
     sign = 0x00 if sample < 0 else 0x80
-    magnitude = abs(sample) >> 4
+    magnitude = abs(sample) >> 3
     segment = max(0, magnitude.bit_length() - 5)
-    code = segment << 4 | (magnitude >> max(1, segment) - 1 & 0x0F if segment else magnitude)
+    code = segment << 4 | magnitude >> max(1, segment) & 0x0F
     return (sign | code) ^ 0x55
 
 
