@@ -74,6 +74,8 @@ def verdict(results: list[Result]) -> list[str]:
     ours = next(r for r in results if r.calls == top and r.system == "callfleet")
     bare = next(r for r in results if r.calls == top and "picows" in r.system)
     share = ours.total_cpu_ms / (bare.total_cpu_ms * PIPECAT_OVER_BARE_RELAY)
+    if ours.lost or ours.reordered:
+        return [f"at {top} calls: {ours.lost} frames lost, {ours.reordered} reordered: no verdict"]
     return [
         f"at {top} calls: {share:.2f} of Pipecat's cost per call (aim: {AIM_SHARE_OF_PIPECAT}), "
         f"{'met' if share <= AIM_SHARE_OF_PIPECAT else 'missed'}",

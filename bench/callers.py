@@ -35,6 +35,7 @@ class Call(WSListener):
         self.reordered = 0
         self.open = False
         self._expected = 0
+        self._sequence = 1  # the start message was the first
         self._start = start
         self._prefix = b""
 
@@ -56,7 +57,7 @@ class Call(WSListener):
             return
         number = len(self.sent_at)
         audio = base64.b64encode(_HEAD.pack(_MAGIC, self.number, number) + _FILLING)
-        count = b"%d" % (number + 2)
+        count = self._next_sequence()
         chunk = b'%d","timestamp":"%d","payload":"' % (number + 1, number * 20)
         message = b'{"event":"media","sequenceNumber":"' + count + self._prefix + chunk
         self.sent_at.append(time.perf_counter())
@@ -75,7 +76,12 @@ class Call(WSListener):
             for offset in range(0, len(audio), _FRAME_BYTES):
                 self._heard(audio, offset, now)
         elif _MARK in message:  # played at once: marks come back as Twilio's do
-            transport.send(WSMsgType.TEXT, message)
+            count = b'{"sequenceNumber":"' + self._next_sequence() + b'",'
+            transport.send(WSMsgType.TEXT, count + message[1:])
+
+    def _next_sequence(self) -> bytes:
+        self._sequence += 1
+        return b"%d" % self._sequence
 
     def _heard(self, audio: bytes, offset: int, now: float) -> None:
         magic, number, sequence = _HEAD.unpack_from(audio, offset)

@@ -22,7 +22,10 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def die_with_parent() -> None:
-    """In the child, before exec: whoever kills the parent, even by SIGKILL, kills the child."""
+    """In the child, before exec: whoever kills the parent, even by SIGKILL, kills the child.
+
+    Linux means the parent's thread: start processes from one that lives as long as they shall.
+    """
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -123,7 +123,8 @@ class Fleet:
     async def start(self) -> None:
         """Everything up and ready; on failure everything down again."""
         try:
-            await asyncio.to_thread(self.redis.start)
+            # Not in another thread: a process dies with the thread that started it, see child.py.
+            self.redis.start()
             if not self.plan.real_apis:
                 await self._start_simulators()
             names = [f"worker-{n + 1}" for n in range(self.plan.workers)]
