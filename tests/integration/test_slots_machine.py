@@ -75,8 +75,11 @@ class Semaphore(Stage):
                 assert expected == ["full", answer.scope]
         self.check()
 
-    @rule(call=calls, agent=agents, name=processes)
-    def adopt(self, call: CallId, agent: str, name: str) -> None:
+    @rule(which=st.integers(0, 99), call=calls, agent=agents, name=processes)
+    def adopt(self, which: int, call: CallId, agent: str, name: str) -> None:
+        """Mostly a call that has its slot, now and then one that has not."""
+        living = [*map(CallId, sorted(self.twin.leases)), call]
+        call = living[which % len(living)]
         process = self.opened(name)
         had = self.twin.leases.get(call)
         token, number = (had.token if had else 0), len(self.twin.leases)
@@ -149,6 +152,13 @@ class Semaphore(Stage):
         process.places.pop(call, None)
         self.check()
 
+    @rule(calls=st.lists(st.integers(0, 99), min_size=1, max_size=4), name=processes)
+    def takeovers(self, calls: list[int], name: str) -> None:
+        """The old holders live on as zombies, and give back what is no longer theirs."""
+        for which in calls:
+            self.adopt(which, CallId("call-1"), "a", name)
+            self.release(which + 1, True, False)
+
     @rule(name=processes)
     def crash(self, name: str) -> None:
         self.processes[name] = Process(self.redis)
@@ -203,20 +213,18 @@ class Semaphore(Stage):
             for name in ("p1", "p2", "p3"):
                 self.heartbeat(name)
 
-    @rule()
-    def replicate(self) -> None:
-        self.take_photograph()
-
-    @rule(fate=st.integers(0, 9))
+    @rule(fate=st.integers(0, 7))
     def fate_strikes(self, fate: int) -> None:
-        """Now and then: everything is forgotten, an old replica takes over, the clock jumps."""
+        """Everything is forgotten, an old replica takes over, or the clock jumps."""
         if fate == 0:
             self.wipe()
             self.configure("p1")  # the first process back states its file again
         elif fate < 4 and self.replica is not None:
             self.put_photograph_back()
-        elif fate < 6:
+        elif fate in (4, 5):
             self.time_passes(-60_000 if fate == 4 else 60_000)
+        else:
+            self.take_photograph()
 
     # --- what must be true ---
 
