@@ -214,3 +214,25 @@ async def test_a_holder_that_was_away_too_long_is_counted_again(redis_url: str) 
         beat = await world.slots.heartbeat(ORG, "w", leases)
         assert beat.reasserted == 1 and not beat.lost
         assert await world.live() == 1
+
+
+async def test_a_call_that_came_back_after_its_release_is_no_zombie(redis_url: str) -> None:
+    async with world_at(redis_url, OrgLimits(1)) as world:
+        (first,) = await world.take(1)
+        await world.slots.release(first)
+        again = await world.slots.adopt(ORG, "a", call(1), holder="w")
+        for _ in range(4):
+            await world.pass_ms(5_000)
+            await world.slots.heartbeat(ORG, "other")
+        beat = await world.slots.heartbeat(ORG, "w", [again])
+        assert (beat.reasserted, beat.lost) == (1, frozenset())
+
+
+async def test_a_token_told_by_its_holder_is_never_given_out_again(redis_url: str) -> None:
+    async with world_at(redis_url, OrgLimits(5)) as world:
+        (lease,) = await world.take(1)
+        await Photograph(ORG, {}).put_back(world.redis)
+        await world.pass_ms(-60_000)  # forgotten, and the new beginning is dated earlier
+        await world.slots.heartbeat(ORG, "w", [lease])
+        taken_over = await world.slots.adopt(ORG, "a", call(1), holder="w2")
+        assert taken_over.token > lease.token
