@@ -13,7 +13,6 @@ import json
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -48,10 +47,10 @@ class Plan:
 class Fleet:
     """The processes of one run."""
 
-    def __init__(self, plan: Plan, server: RedisServer, directory: Path) -> None:
+    def __init__(self, plan: Plan, server: RedisServer) -> None:
         self._plan = plan
         self._server = server
-        self._directory = directory
+        self._directory = server.directory
         self._dice = random.Random(plan.seed)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self.killed_ns: dict[str, int] = {}
@@ -106,8 +105,8 @@ class Fleet:
 
 async def run(plan: Plan) -> Story:
     """Everything as planned; the verdict is the caller's."""
-    with RedisServer() as server, tempfile.TemporaryDirectory() as directory:
-        fleet = Fleet(plan, server, Path(directory))
+    with RedisServer() as server:
+        fleet = Fleet(plan, server)
         redis = Redis.from_url(server.url, socket_timeout=10)
         watch = _Watch(redis, fleet)
         try:
