@@ -12,7 +12,7 @@ from typing import Final
 
 from callfleet.audio import PCMU
 from callfleet.errors import CallerFault
-from services.gateway.carriers.twilio import Dialect, Fact, MarkPassed, Offence
+from services.gateway.carriers.twilio import Dialect, Fact, MarkPassed, Offence, PassedOver
 
 UNSENT_BOUND: Final = 1024 * 1024
 """Bytes that may wait for a caller's network: a minute and a half of speech."""
@@ -25,9 +25,12 @@ BURST_S: Final = 2.0  # and how much may come at once beyond it
 STALL_S: Final = 5.0  # what a network that stood still may bring late
 IDLE_LIMIT_S: Final = 10.0  # Twilio sends a frame every 20 ms, silence too
 _FRAME_S: Final = 0.02
+_FRAME_BYTES: Final = PCMU.bytes(20)
 _PLAY_BYTES: Final = 16_000  # in one message: two seconds
 
 _TEXT: Final = 0x81  # a whole text message
+_PONG: Final = 0x8A
+_PASSED_OVER: Final = PassedOver()
 _SHORT: Final = Struct("!BB").pack
 _MEDIUM: Final = Struct("!BBH").pack
 
@@ -62,16 +65,31 @@ class TwilioLeg:
         now = self._now()
         fact = self.dialect.read(message)
         cost_s = _FRAME_S
-        if type(fact) is bytes and len(fact) > PCMU.bytes(20):
+        if type(fact) is bytes and len(fact) > _FRAME_BYTES:
             cost_s = len(fact) / PCMU.rate
         elif type(fact) is MarkPassed:
             cost_s = self._count_mark()
+        self._spend(cost_s, now)
+        return fact
+
+    def ping(self, data: bytes) -> PassedOver:
+        """Answered at once, and paid for like a frame. Raises CallerFault."""
+        self._spend(_FRAME_S, self._now())
+        if not self._transport.is_closing():
+            self._transport.write(_SHORT(_PONG, len(data)) + data)
+        return _PASSED_OVER
+
+    def pong(self) -> PassedOver:
+        """To a ping that nobody sent. Raises CallerFault."""
+        self._spend(_FRAME_S, self._now())
+        return _PASSED_OVER
+
+    def _spend(self, cost_s: float, now: float) -> None:
         level_s = self._level_s - PACE * (now - self.heard_at_s) + cost_s
         if level_s > BURST_S:
             raise CallerFault(Offence.FLOOD)
         self._level_s = max(level_s, -STALL_S)
         self.heard_at_s = now
-        return fact
 
     def _count_mark(self) -> float:
         """Marks cost nothing, since they come in a crowd after a `clear`; but none is made up."""

@@ -64,6 +64,7 @@ class TwilioMedia:
             return web.Response(status=403, text="no")
         ws = web.WebSocketResponse(
             compress=False,
+            autoping=False,  # pings are counted like everything else that comes
             max_msg_size=MAX_MESSAGE_BYTES,
             decode_text=False,
             timeout=CLOSE_LIMIT_S / 2,

@@ -106,13 +106,13 @@ class LinkCounts(Collector):
     """The links' own plain integers, read when somebody asks: nothing is paid per frame."""
 
     def __init__(self) -> None:
-        self._diallers: list[LinkDialler] = []
+        self._diallers: set[LinkDialler] = set()
 
     def watch(self, dialler: LinkDialler) -> None:
-        self._diallers.append(dialler)
+        self._diallers.add(dialler)
 
     def forget(self, dialler: LinkDialler) -> None:
-        self._diallers.remove(dialler)
+        self._diallers.discard(dialler)
 
     def collect(self) -> Iterator[Metric]:
         count = self._count

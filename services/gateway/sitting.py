@@ -106,6 +106,9 @@ class Sitting:
                     conducting = tasks.create_task(self._conduct(relay))
                     await self._listen(relay)
                 reason = conducting.result()
+            except* Exception:  # a mistake of ours costs this call, with a line that says so
+                log.exception("leg failed")
+                await self._close(WSCloseCode.INTERNAL_ERROR, reason)
             finally:
                 relay.end(reason)
                 metrics.leg_closed(reason)
@@ -145,6 +148,10 @@ class Sitting:
         if message.type is WSMsgType.ERROR and isinstance(message.data, WebSocketError):
             big = message.data.code == WSCloseCode.MESSAGE_TOO_BIG
             raise CallerFault(Offence.OVERSIZED if big else Offence.MALFORMED)
+        if message.type is WSMsgType.PING:
+            return self._leg.ping(message.data)
+        if message.type is WSMsgType.PONG:
+            return self._leg.pong()
         return None
 
     async def _conduct(self, relay: Relay) -> EndReason:

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from callfleet.calls import EndReason
+from callfleet.link import Clear
 from services.gateway.carriers.twilio_webhooks import sign
 from simulators.phone_faults import Fault
 from simulators.phone_scripts import HangUp, Script, Speak, Step, Wait
@@ -164,6 +165,93 @@ async def test_start_must_tell_of_the_tokens_call(
             message = await ws.receive()
             assert (message.data, message.extra) == (1008, why)
         assert fleet.worker.guests == []
+
+
+async def test_pings_are_answered_and_counted(redis_url: str) -> None:
+    async with scene(redis_url) as fleet, aiohttp.ClientSession() as session:
+        hand = Socket(fleet, session)
+        await hand.webhook()
+        async with session.ws_connect(fleet.url + hand.path, autoping=False) as ws:
+            await ws.send_str(CONNECTED)
+            await ws.send_str(hand.start())
+            await fleet.worker.came.wait()
+            await ws.pong(b"nobody asked")
+            await ws.ping(b"there?")
+            while (message := await ws.receive()).type is not aiohttp.WSMsgType.PONG:
+                assert message.type is aiohttp.WSMsgType.TEXT
+            assert message.data == b"there?"
+            for _ in range(1000):
+                await ws.ping()
+            while (message := await ws.receive()).type is not aiohttp.WSMsgType.CLOSE:
+                pass
+            assert (message.data, message.extra) == (1008, "flood")
+
+
+async def test_a_leg_that_says_nothing_is_ended(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.sitting.IDLE_LIMIT_S", 0.5)
+    monkeypatch.setattr("services.gateway.media._WATCH_S", 0.1)
+    async with scene(redis_url) as fleet:
+        mute = [Fault("mute", at_ms=300, lasts_ms=60_000)]
+        report = await fleet.company.place(CALLER, SALON, a_script(Wait(20_000)), faults=mute)
+        guest = fleet.worker.guests[0]
+        await guest.over.wait()
+    assert guest.closed is EndReason.LEG_LOST
+    assert report.closes[0] == (1011, "leg_lost")
+    assert "technical problem" in report.spoken_by_twiml[0]
+
+
+async def test_a_socket_that_never_starts_is_closed(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.sitting.START_LIMIT_S", 0.2)
+    async with scene(redis_url) as fleet, aiohttp.ClientSession() as session:
+        hand = Socket(fleet, session)
+        await hand.webhook()
+        async with await hand.dial() as ws:
+            await ws.send_str(CONNECTED)
+            message = await ws.receive()
+            assert (message.data, message.extra) == (1008, "never_started")
+
+
+async def test_a_caller_who_does_not_read_is_let_go(redis_url: str) -> None:
+    """Its socket is not read at all while the worker goes on talking; the other call goes on."""
+    async with scene(redis_url) as fleet, aiohttp.ClientSession() as session:
+        hand = Socket(fleet, session)
+        await hand.webhook()
+        async with await hand.dial() as ws:
+            await ws.send_str(CONNECTED)
+            await ws.send_str(hand.start())
+            await fleet.worker.came.wait()
+            guest = fleet.worker.guests[0]
+            pausing: Any = ws
+            pausing._response.connection.transport.pause_reading()
+            while not guest.over.is_set():
+                guest.stream.send_audio(b"x" * 8000)
+                guest.stream.send(Clear())  # so that it is the socket that is full, not the buffer
+                await asyncio.sleep(0)
+            assert guest.closed is EndReason.LEG_REFUSED
+            pausing._response.connection.transport.resume_reading()
+
+
+async def test_a_gateway_waits_for_its_calls_and_then_ends_them(redis_url: str) -> None:
+    async with scene(redis_url) as fleet:
+        placing = asyncio.create_task(
+            fleet.company.place(CALLER, SALON, a_script(Wait(20_000)), faults=[])
+        )
+        await fleet.worker.came.wait()
+        guest = fleet.worker.guests[0]
+        await until(lambda: fleet.gateway.legs == 1)
+        draining = asyncio.create_task(fleet.gateway.drain())
+        await asyncio.sleep(0.2)
+        assert not draining.done()
+        await fleet.gateway.stop()
+        await asyncio.wait_for(draining, 5)
+        await guest.over.wait()
+        report = await placing
+    assert guest.closed is EndReason.DRAINED
+    assert report.closes[0] == (1001, "drained")
 
 
 async def test_without_a_token_of_ours_the_door_stays_shut(redis_url: str) -> None:
