@@ -31,9 +31,10 @@ from callfleet.slots import OrgLimits, Slots
 from services.worker import metrics
 from services.worker.address import own_address
 from services.worker.call import Call
+from services.worker.endpoint import Endpoint
 from services.worker.leases import Leases
 from services.worker.ports import Ports
-from services.worker.realtime import Endpoint, Session
+from services.worker.realtime import Session
 from services.worker.settings import WorkerSettings, api_keys
 
 STOP_LIMIT_S: Final = 5.0
@@ -96,9 +97,11 @@ class Worker:
             routes, self._settings.host, self._settings.port, knob="CALLFLEET_WORKER_PORT"
         )
         self._url = self._reached_at(self._site)
-        # What exists now lives as long as the process: the collector need not look at it again.
+        # What exists now lives as long as the process: the collector need not look at it again. And
+        # it need not look often: frames come and go by the thousand and make no cycles.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
 
     def addresses(self) -> Mapping[str, str]:
         return {"link_url": self._url, "worker_id": self._settings.worker_id}

@@ -77,10 +77,13 @@ class Call:
     async def _begin(self) -> Lease | None:
         """Slot, journal, route; whatever cannot be had ends the call before it begins."""
         lease: Lease | None = None
+        loop = asyncio.get_running_loop()
+        taken_at = loop.time()
         try:
             lease = await self._ports.leases.adopt(self.start, self.talk.fence)
             await self._clerk.open(lease.token)
             await self._settle()
+            metrics.call_begun(loop.time() - taken_at)
         except AtCapacity:
             self.talk.hang_up(EndReason.NO_SLOT)
         except GIVEN_UP:

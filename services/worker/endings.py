@@ -117,7 +117,7 @@ def session_failed(scene: Scene, event: told.SessionFailed) -> None:
 
 def apologise(scene: Scene, failure: Failure) -> None:
     """Say sorry in a voice that needs no session, after what the caller is still hearing."""
-    scene.stage = Stage.APOLOGISING
+    scene.close(Stage.APOLOGISING)
     scene.end_reason = _REASONS[failure]
     scene.voice.muted = False
     scene.orders += scene.voice.end_turn(scene.now_ms)
@@ -143,7 +143,8 @@ def hung_up(scene: Scene, event: told.CallerHungUp) -> None:
         end(scene)
         return
     opening = scene.stage is Stage.OPENING
-    scene.stage, scene.end_reason = Stage.LAST_WORDS, event.reason
+    scene.close(Stage.LAST_WORDS)
+    scene.end_reason = event.reason
     scene.voice.cut(scene.now_ms)
     scene.orders += scene.floor.cancel()
     if scene.caller_speaking:
@@ -164,5 +165,5 @@ def end(scene: Scene) -> None:
     """The one way out."""
     scene.voice.cut(scene.now_ms)
     scene.record(scene.transcript.flush(scene.now_ms))
-    scene.stage = Stage.OVER
+    scene.close(Stage.OVER)
     scene.order(told.HangUp(scene.end_reason))

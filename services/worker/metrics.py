@@ -35,9 +35,14 @@ _ANSWER_OWN = Histogram(
     "What the worker added to that: first sound received to first sound handed to the link.",
     buckets=_OWN_BUCKETS,
 )
-_SETUP = Histogram(
-    "callfleet_worker_call_setup_seconds",
-    "Call taken to session ready: slot, journal, connection, configuration.",
+_BEGIN = Histogram(
+    "callfleet_worker_call_begin_seconds",
+    "Call taken to session asked for: slot adopted, journal opened, route settled.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 5.0),
+)
+_SESSION_READY = Histogram(
+    "callfleet_worker_session_ready_seconds",
+    "Session asked for to session configured.",
     buckets=_ANSWER_BUCKETS,
 )
 _INTERRUPTIONS = Counter("callfleet_worker_interruptions", "Times a caller spoke over an agent.")
@@ -96,8 +101,12 @@ def call_gone(live: int) -> None:
     _LIVE.set(live)
 
 
-def call_ready(after_s: float) -> None:
-    _SETUP.observe(after_s)
+def call_begun(after_s: float) -> None:
+    _BEGIN.observe(after_s)
+
+
+def session_ready(after_s: float) -> None:
+    _SESSION_READY.observe(after_s)
 
 
 def answered(api_s: float, own_s: float) -> None:

@@ -13,71 +13,40 @@ holds the largest event the API may send. asyncio and uvloop set TCP_NODELAY on 
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import ClientWebSocketResponse, WSMsgType
-from yarl import URL
 
 from callfleet import telemetry
 from callfleet.audio import AudioFormat
 from services.worker import metrics
 from services.worker import realtime_events as api
-from services.worker.dialogue import Event, Failure, SessionCommand, SessionFailed, SessionReady
-from services.worker.interpreter import Interpreter
-from services.worker.realtime_errors import (
-    Trouble,
-    failure_of_close,
-    failure_of_status,
-    trouble_of,
+from services.worker.dialogue import (
+    AgentAudio,
+    Event,
+    Failure,
+    SessionCommand,
+    SessionFailed,
+    SessionReady,
 )
+from services.worker.endpoint import Endpoint
+from services.worker.interpreter import Interpreter
+from services.worker.realtime_errors import failure_of_close, failure_of_status
+from services.worker.realtime_failure import SessionOver, first_of, raise_if_error, tell_error
 
 CONNECT_LIMIT_S: Final = 10.0
 CONFIGURE_LIMIT_S: Final = 5.0
 CLOSE_LIMIT_S: Final = 1.0
 PING_EVERY_S: Final = 15.0
+PONG_LIMIT_S: Final = 7.5
 MESSAGE_MAX_BYTES: Final = 20 * 1024 * 1024
 EARLY_MS: Final = 5_000
 UNSENT_MS: Final = 2_000
 
-_AZURE: Final = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
-
-_SETUP_FAILURES: Final = {
-    Trouble.FATAL: Failure.REFUSED,
-    Trouble.CONFIG: Failure.MISCONFIGURED,
-    Trouble.EXPIRED: Failure.EXPIRED,
-}
-
 log = telemetry.logger(__name__)
 
 Receive = Callable[[Event], None]
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Endpoint:
-    """Where the API is and who we are to it."""
-
-    url: str
-    api_key: str
-
-    def address(self, model: str) -> URL:
-        return URL(self.url).update_query(model=model)
-
-    def headers(self) -> dict[str, str]:
-        host = urlsplit(self.url).hostname or ""
-        if host.endswith(_AZURE):
-            return {"api-key": self.api_key}
-        return {"Authorization": f"Bearer {self.api_key}"}
-
-
-class _Over(Exception):
-    """The session is of no more use."""
-
-    def __init__(self, failure: Failure, why: str) -> None:
-        super().__init__(why)
-        self.failure = failure
 
 
 class Session:
@@ -101,6 +70,7 @@ class Session:
         self._ws: ClientWebSocketResponse[Literal[False]] | None = None
         self._open = False  # configured: what is sent now is meant
         self._closing = False
+        self._heard = True  # anything, since it was last asked for a sign of life
         self._early: deque[bytes] = deque()
         self._early_bytes = 0
         self._early_max = fmt.bytes(EARLY_MS)
@@ -108,21 +78,29 @@ class Session:
 
     async def live(self, receive: Receive) -> None:
         """From the first byte to the last."""
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
         try:
             await self._connect()
             await self._configure()
+            metrics.session_ready(loop.time() - asked_at)
             self._open = True
             receive(SessionReady())
             self._send_early()
-            await self._read(receive)
-        except _Over as over:
-            if not self._closing:
-                metrics.session_failed(over.failure.value)
-                log.warning("session failed", failure=over.failure.value, why=str(over))
-                receive(SessionFailed(over.failure))
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_alive())
+                tasks.create_task(self._read(receive))
+        except* SessionOver as overs:
+            self._tell_failure(first_of(overs), receive)
         finally:
             self._open = False
             await self.close()
+
+    def _tell_failure(self, over: SessionOver, receive: Receive) -> None:
+        if not self._closing:
+            metrics.session_failed(over.failure.value)
+            log.warning("session failed", failure=over.failure.value, why=str(over))
+            receive(SessionFailed(over.failure))
 
     # Writing -------------------------------------------------------------------------------------
 
@@ -149,14 +127,14 @@ class Session:
         if ws is not None and not ws.closed:
             await ws.close()
 
-    def _send(self, message: bytes) -> None:
+    def _send(self, message: bytes, kind: WSMsgType = WSMsgType.TEXT) -> None:
         """Hand a message to the transport without a task or a wait.
 
         aiohttp writes the frame before it waits for a slow socket, so one step of its coroutine
         sends, and what remains of it is only the wait, which `append` has made needless.
         """
         assert self._ws is not None
-        sending = self._ws.send_frame(message, WSMsgType.TEXT)
+        sending = self._ws.send_frame(message, kind)
         try:
             sending.send(None)
         except StopIteration:
@@ -192,7 +170,7 @@ class Session:
                 self._ws = await self._http.ws_connect(
                     self._endpoint.address(self._model),
                     headers=self._endpoint.headers(),
-                    heartbeat=PING_EVERY_S,
+                    autoping=False,  # see _keep_alive
                     compress=0,
                     max_msg_size=MESSAGE_MAX_BYTES,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_LIMIT_S),
@@ -200,78 +178,81 @@ class Session:
                 )
         except aiohttp.WSServerHandshakeError as refused:
             why = f"the handshake was answered with {refused.status}"
-            raise _Over(failure_of_status(refused.status), why) from refused
+            raise SessionOver(failure_of_status(refused.status), why) from refused
         except (aiohttp.ClientError, OSError, TimeoutError) as trouble:
-            raise _Over(Failure.LOST, f"no connection ({type(trouble).__name__})") from trouble
+            raise SessionOver(
+                Failure.LOST, f"no connection ({type(trouble).__name__})"
+            ) from trouble
         if self._closing:
-            raise _Over(Failure.LOST, "the call ended first")
+            raise SessionOver(Failure.LOST, "the call ended first")
 
     async def _configure(self) -> None:
         """`session.created` first, then our settings, then the API's consent to them."""
         try:
             async with asyncio.timeout(CONFIGURE_LIMIT_S):
                 while not isinstance(event := await self._next(), api.SessionCreated):
-                    _raise_if_error(event)
+                    raise_if_error(event)
                 self.id = event.session.id
                 self._send(self._interpreter.settings(self._settings))
                 while not isinstance(event := await self._next(), api.SessionUpdated):
-                    _raise_if_error(event)
+                    raise_if_error(event)
         except TimeoutError:
-            raise _Over(Failure.LOST, "the session was not configured in time") from None
+            raise SessionOver(Failure.LOST, "the session was not configured in time") from None
 
     async def _read(self, receive: Receive) -> None:
-        read = self._interpreter.read
-        while True:
-            event = await self._next()
-            if isinstance(event, api.Error):
-                _tell_error(event.error)
-            if isinstance(event, api.Unused):
-                continue
-            fact = read(event)
-            if isinstance(fact, SessionFailed):
-                raise _Over(fact.failure, "the API said so")
-            if fact is not None:
-                receive(fact)
-
-    async def _next(self) -> api.ServerEvent | api.Unused:
-        """The next event we know, whatever else comes."""
         assert self._ws is not None
+        next_message, event_of = self._ws.receive, self._event_of
         while True:
-            message = await self._ws.receive()
-            if message.type is WSMsgType.TEXT:
-                event = api.parse(message.data)
-                if not isinstance(event, api.Unknown):
-                    return event
-                metrics.unknown_event()
-                log.debug("unknown event", event_type=event.type[:80])
-            elif message.type is WSMsgType.CLOSE:
-                reason = message.extra or ""
-                raise _Over(failure_of_close(message.data, reason), f"{message.data} {reason}")
-            elif message.type is not WSMsgType.BINARY:
-                raise _Over(Failure.LOST, "the connection broke")
+            event = event_of(await next_message())
+            if type(event) is api.AudioDelta:  # fifty times a second while the agent speaks
+                receive(AgentAudio(event.item_id, event.delta))
+            elif not isinstance(event, api.Unused | api.Unknown):
+                self._hear(event, receive)
 
+    def _hear(self, event: api.ServerEvent, receive: Receive) -> None:
+        if isinstance(event, api.Error):
+            tell_error(event.error)
+        fact = self._interpreter.read(event)
+        if isinstance(fact, SessionFailed):
+            raise SessionOver(fact.failure, "the API said so")
+        if fact is not None:
+            receive(fact)
 
-def _raise_if_error(event: api.ServerEvent | api.Unused) -> None:
-    """While a session is set up, an error is the end of it."""
-    if not isinstance(event, api.Error):
-        return
-    _tell_error(event.error)
-    error = event.error
-    trouble = trouble_of(error.type, error.code)
-    # Of a setting the message says what is wrong with it; nothing a caller said is in there yet.
-    why = f"{error.param}: {error.message}" if trouble is Trouble.CONFIG else str(error.code)
-    raise _Over(_SETUP_FAILURES.get(trouble, Failure.LOST), why)
+    async def _next(self) -> api.ServerEvent | api.Unused | api.Unknown:
+        assert self._ws is not None
+        return self._event_of(await self._ws.receive())
 
+    # aiohttp's union of its message types is not public: hence Any.
 
-def _tell_error(error: api.ErrorFacts) -> None:
-    trouble = trouble_of(error.type, error.code)
-    metrics.session_error(trouble.value)
-    if trouble not in (Trouble.BENIGN, Trouble.BUSY):
-        # The message may quote an item's content; code and parameter say enough.
-        log.warning(
-            "session error",
-            trouble=trouble.value,
-            code=error.code,
-            param=error.param,
-            event_id=error.event_id,
-        )
+    def _event_of(self, message: Any) -> api.ServerEvent | api.Unused | api.Unknown:
+        self._heard = True
+        if message.type is not WSMsgType.TEXT:
+            return self._not_text(message)
+        event = api.parse(message.data)
+        if type(event) is api.Unknown:
+            metrics.unknown_event()
+            log.debug("unknown event", event_type=event.type[:80])
+        return event
+
+    def _not_text(self, message: Any) -> api.Unused:
+        if message.type is WSMsgType.CLOSE:
+            reason = message.extra or ""
+            raise SessionOver(failure_of_close(message.data, reason), f"{message.data} {reason}")
+        if message.type is WSMsgType.PING:
+            self._send(message.data, WSMsgType.PONG)
+        elif message.type not in (WSMsgType.PONG, WSMsgType.BINARY):
+            raise SessionOver(Failure.LOST, "the connection broke")
+        return api.UNUSED
+
+    async def _keep_alive(self) -> None:
+        """Notice an API that is gone without a word.
+
+        aiohttp's own heartbeat would set its timers anew for every message.
+        """
+        while True:
+            await asyncio.sleep(PING_EVERY_S)
+            self._heard = False
+            self._send(b"", WSMsgType.PING)
+            await asyncio.sleep(PONG_LIMIT_S)
+            if not self._heard:
+                raise SessionOver(Failure.LOST, "the API is silent")

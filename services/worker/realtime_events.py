@@ -207,7 +207,7 @@ UNUSED_TYPES: Final = frozenset(
     }
 )
 
-_UNUSED: Final = Unused()
+UNUSED: Final = Unused()
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -231,7 +231,7 @@ def parse(data: bytes | str) -> ServerEvent | Unused | Unknown:
         kind = _envelope.decode(data).type
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Unknown("")
-    return _UNUSED if kind in UNUSED_TYPES else Unknown(kind)
+    return UNUSED if kind in UNUSED_TYPES else Unknown(kind)
 
 
 # What goes out ----------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ class Scene:
         self.manner = manner
         self.apology = apology
         self.stage = Stage.OPENING
+        self.closing = False  # nothing is asked of the session any more
         self.now_ms = 0
         self.orders: list[Command] = []
         self.floor = Floor()
@@ -54,10 +55,9 @@ class Scene:
         self.end_reason = EndReason.INTERNAL_ERROR
         self._words_awaited = False
 
-    @property
-    def closing(self) -> bool:
-        """Nothing is asked of the session any more."""
-        return self.stage in (Stage.APOLOGISING, Stage.LAST_WORDS, Stage.OVER)
+    def close(self, stage: Stage) -> None:
+        """Into one of the stages that lead only to the end."""
+        self.stage, self.closing = stage, True
 
     def order(self, *commands: Command) -> None:
         self.orders += commands

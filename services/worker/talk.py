@@ -47,8 +47,7 @@ class Talk:
         self._session = session
         self._clerk = clerk
         self._loop = asyncio.get_running_loop()
-        self._taken_at = self._loop.time()
-        self._started_at = self._taken_at - age_ms / 1000
+        self._started_at = self._loop.time() - age_ms / 1000
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
 
     @property
@@ -67,31 +66,25 @@ class Talk:
         self._session.append(audio)
 
     def on_mark(self, name: str) -> None:
-        self._receive(told.Heard(name))
+        self.receive(told.Heard(name))
 
     def on_clear(self) -> None:
         """Gateways do not say this."""
 
     def on_dtmf(self, digit: str) -> None:
-        self._receive(told.CallerPressed(digit))
+        self.receive(told.CallerPressed(digit))
 
     def on_close(self, reason: EndReason) -> None:
         if reason is GIVEN_AWAY:
             self.fence()
         else:
-            self._receive(told.CallerHungUp(reason))
+            self.receive(told.CallerHungUp(reason))
 
     def on_lost(self) -> None:
         metrics.leg_lost()
-        self._receive(told.CallerHungUp(EndReason.LEG_LOST))
+        self.receive(told.CallerHungUp(EndReason.LEG_LOST))
 
     # What the worker brings ----------------------------------------------------------------------
-
-    def receive(self, event: Event) -> None:
-        """Tell the conversation, and do what it says."""
-        if isinstance(event, told.SessionReady):
-            metrics.call_ready(self._loop.time() - self._taken_at)
-        self._receive(event)
 
     def fence(self) -> None:
         """Somebody else has this call: nothing is done or written any more."""
@@ -113,7 +106,8 @@ class Talk:
 
     # The conversation ----------------------------------------------------------------------------
 
-    def _receive(self, event: Event) -> None:
+    def receive(self, event: Event) -> None:
+        """Tell the conversation, and do what it says: up to a hundred times a second."""
         if self.over.is_set():
             return
         began = self._loop.time()
@@ -121,7 +115,11 @@ class Talk:
         try:
             orders = self._conversation.receive(event, now_ms)
             for order in orders:
-                self._perform(order)
+                if type(order) is told.Play:
+                    self.report.from_agent += len(order.audio)
+                    self._stream.send_audio(order.audio)
+                else:
+                    self._perform(order)
         except Exception:
             log.exception("the conversation failed", event_type=type(event).__name__)
             self.hang_up(EndReason.INTERNAL_ERROR)
@@ -130,9 +128,6 @@ class Talk:
 
     def _perform(self, order: Command) -> None:
         match order:
-            case told.Play(audio):
-                self.report.from_agent += len(audio)
-                self._stream.send_audio(audio)
             case told.PlaceMark(name):
                 self._stream.send(Mark(name))
             case told.StopPlayback():
@@ -151,6 +146,7 @@ class Talk:
             case told.HangUp(reason):
                 self.hang_up(reason)
             case _:
+                assert not isinstance(order, told.Play)
                 self._session.perform(order)
 
     def _record(self, entry: Entry) -> None:
@@ -163,7 +159,7 @@ class Talk:
         if timer is Timer.ASK_AGAIN:
             metrics.answer_retried()
         fired = told.TimerFired(timer)
-        self._timers[timer] = self._loop.call_later(after_ms / 1000, self._receive, fired)
+        self._timers[timer] = self._loop.call_later(after_ms / 1000, self.receive, fired)
 
     def _stop_timer(self, timer: Timer) -> None:
         running = self._timers.pop(timer, None)

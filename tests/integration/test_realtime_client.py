@@ -15,7 +15,8 @@ from services.worker import dialogue as told
 from services.worker import realtime
 from services.worker.agents import session_settings
 from services.worker.dialogue import Event, Failure
-from services.worker.realtime import Endpoint, Session
+from services.worker.endpoint import Endpoint
+from services.worker.realtime import Session
 from simulators.realtime import RealtimeSimulator
 from simulators.speech import silence, speak
 from tests.realtime_conformance import Recorder
@@ -201,6 +202,23 @@ async def test_a_socket_that_does_not_drain_costs_sound_not_memory() -> None:
         for _ in range(200_000):
             session.append(loud)
         assert session._unsent() < 40_000
+
+
+async def test_an_api_that_falls_silent_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(realtime, "PING_EVERY_S", 0.05)
+    monkeypatch.setattr(realtime, "PONG_LIMIT_S", 0.2)
+    async with _frozen_api() as url, a_session(url) as (_, ear, living):
+        await living
+        assert ear.events == [told.SessionReady(), told.SessionFailed(Failure.LOST)]
+
+
+async def test_an_api_that_only_listens_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(realtime, "PING_EVERY_S", 0.01)
+    monkeypatch.setattr(realtime, "PONG_LIMIT_S", 0.2)
+    async with RealtimeSimulator() as api, a_session(api.url) as (_, ear, _):
+        await ear.until(ready)
+        await asyncio.sleep(0.5)
+        assert ear.events == [told.SessionReady()]
 
 
 @asynccontextmanager

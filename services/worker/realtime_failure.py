@@ -1,0 +1,56 @@
+"""How a session of the Realtime API comes to its end, as the code around it says so."""
+
+from typing import Final
+
+from callfleet import telemetry
+from services.worker import metrics
+from services.worker import realtime_events as api
+from services.worker.dialogue import Failure
+from services.worker.realtime_errors import Trouble, trouble_of
+
+_SETUP_FAILURES: Final = {
+    Trouble.FATAL: Failure.REFUSED,
+    Trouble.CONFIG: Failure.MISCONFIGURED,
+    Trouble.EXPIRED: Failure.EXPIRED,
+}
+
+log = telemetry.logger(__name__)
+
+
+class SessionOver(Exception):
+    """The session is of no more use."""
+
+    def __init__(self, failure: Failure, why: str) -> None:
+        super().__init__(why)
+        self.failure = failure
+
+
+def first_of(overs: BaseExceptionGroup[SessionOver]) -> SessionOver:
+    first = overs.exceptions[0]
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def raise_if_error(event: api.ServerEvent | api.Unused | api.Unknown) -> None:
+    """While a session is set up, an error is the end of it."""
+    if not isinstance(event, api.Error):
+        return
+    tell_error(event.error)
+    error = event.error
+    trouble = trouble_of(error.type, error.code)
+    # Of a setting the message says what is wrong with it; nothing a caller said is in there yet.
+    why = f"{error.param}: {error.message}" if trouble is Trouble.CONFIG else str(error.code)
+    raise SessionOver(_SETUP_FAILURES.get(trouble, Failure.LOST), why)
+
+
+def tell_error(error: api.ErrorFacts) -> None:
+    trouble = trouble_of(error.type, error.code)
+    metrics.session_error(trouble.value)
+    if trouble not in (Trouble.BENIGN, Trouble.BUSY):
+        # The message may quote an item's content; code and parameter say enough.
+        log.warning(
+            "session error",
+            trouble=trouble.value,
+            code=error.code,
+            param=error.param,
+            event_id=error.event_id,
+        )
