@@ -24,6 +24,8 @@ NUMBERS = {
     "dialled": "+15551230005",
     "told": "+15551230006",
 }
+BRISK = {"chars_per_s": 45.0, "gap_ms": 240}
+"""How callers talk who have no time to lose."""
 
 
 class LiveFleet:

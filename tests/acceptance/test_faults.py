@@ -10,7 +10,7 @@ import pytest
 from simulators.fleet import Fleet, FleetPlan
 from simulators.phone_report import CallReport
 from simulators.phone_scripts import Script, Speak, talk
-from tests.acceptance.conftest import CONFIG, NUMBERS, phone_company, rows_of
+from tests.acceptance.conftest import BRISK, CONFIG, NUMBERS, phone_company, rows_of
 
 TALKATIVE = Script(
     "talkative",
@@ -36,7 +36,7 @@ def arm(fleet: Fleet, simulator: str, point: str, times: int = 1, **options: obj
 
 async def place(fleet: Fleet, script: Script) -> CallReport:
     async with phone_company(fleet) as phone:
-        report = await phone.place("+15557000009", NUMBERS["clinic"], script)
+        report = await phone.place("+15557000009", NUMBERS["clinic"], script.but(**BRISK))
     assert report.violations == []
     return report
 
