@@ -67,6 +67,10 @@ def _check_org(org: Org, path: str, mistakes: Mistakes) -> None:
         mistakes.add(below(path, "api_key_env"), told)
     if org.sessions is not None and org.reserve >= org.sessions:
         mistakes.add(below(path, "reserve"), f"must be less than sessions ({org.sessions})")
+    if org.queue.hold_audio == "":
+        mistakes.add(
+            below(path, "queue.hold_audio"), "must not be empty: name a file, or leave it out"
+        )
 
 
 def _check_agent(agent: Agent, config: Config, path: str, mistakes: Mistakes) -> None:
@@ -96,10 +100,11 @@ def _check_agent(agent: Agent, config: Config, path: str, mistakes: Mistakes) ->
 
 
 def _check_overflow(overflow: Overflow, path: str, mistakes: Mistakes) -> None:
-    given = [kind for kind in ("dial", "say", "busy") if getattr(overflow, kind)]
+    kinds = ("dial", "say", "busy", "call_back")
+    given = [kind for kind in kinds if getattr(overflow, kind)]
     if len(given) != 1:
         told = f"has {' and '.join(given)}" if given else "says none"
-        mistakes.add(path, f"must be exactly one of dial, say, busy: {told}")
+        mistakes.add(path, f"must be exactly one of {', '.join(kinds)}: {told}")
     elif overflow.dial and not _E164.match(overflow.dial):
         mistakes.add(below(path, "dial"), "is not a phone number in E.164 form, like +15551230000")
 

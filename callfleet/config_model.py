@@ -9,6 +9,12 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct, field
 
 DEFAULT_SORRY: Final = "All our lines are busy right now. Please call again in a little while."
+DEFAULT_PROMISE: Final = (
+    "All our lines are busy right now. We will call you back as soon as somebody is free. Goodbye."
+)
+DEFAULT_PROMISE: Final = (
+    "All our lines are busy right now. We will call you back as soon as somebody is free. Goodbye."
+)
 FILLED_IN: Final = {"filled_in": True}  # a field that is the entry's own key, never written twice
 
 BuiltinName = Literal[
@@ -44,6 +50,33 @@ class Queue(Part, frozen=True, kw_only=True):
     max_wait_s: Annotated[
         float, Meta(gt=0, le=3600, description="Seconds one caller waits before the overflow.")
     ] = 30.0
+    hold_audio: Annotated[
+        str | None,
+        Meta(
+            min_length=1,
+            description="What they hear: .ulaw, or .wav at 8 kHz in mono; beside this file. "
+            "Left out: the sound that Callfleet brings.",
+        ),
+    ] = None
+    announce: Annotated[
+        bool, Meta(description="Tell them their place in line, in English.")
+    ] = False
+    announce_every_s: Annotated[
+        float, Meta(ge=5, le=600, description="Seconds between two announcements.")
+    ] = 20.0
+    hold_audio: Annotated[
+        str | None,
+        Meta(
+            description="What they hear: .ulaw, or .wav at 8 kHz in mono; beside this file. "
+            "Left out: the sound that Callfleet brings.",
+        ),
+    ] = None
+    announce: Annotated[bool, Meta(description="Tell them their place in line, in English.")] = (
+        False
+    )
+    announce_every_s: Annotated[
+        float, Meta(ge=5, le=600, description="Seconds between two announcements.")
+    ] = 20.0
 
 
 class Org(Part, frozen=True, kw_only=True):
@@ -64,14 +97,52 @@ class Org(Part, frozen=True, kw_only=True):
     tokens_per_minute: Annotated[
         Count | None, Meta(description="The key's token limit, where it binds before sessions do.")
     ] = None
+    redis_away: Annotated[
+        Literal["queue", "share"],
+        Meta(
+            description="New calls while Redis is away: `queue` lets them wait for it, as many and "
+            "as long as the queue allows; `share` lets each worker admit its share of the sessions."
+        ),
+    ] = "queue"
+    redis_away: Annotated[
+        Literal["queue", "share"],
+        Meta(
+            description="New calls while Redis is away: `queue` lets them wait for it, as many and "
+            "as long as the queue allows; `share` lets each worker admit its share of the sessions."
+        ),
+    ] = "queue"
 
 
 class Overflow(Part, frozen=True, kw_only=True):
-    """What a caller gets when no session is free in time: exactly one of the three."""
+    """What a caller gets when no session is free in time: exactly one of the four."""
 
     dial: Annotated[str | None, Meta(description="Ring this number (E.164) instead.")] = None
     say: Annotated[str | None, Meta(description="Say this sentence and hang up.")] = None
     busy: Annotated[bool, Meta(description="The busy signal.")] = False
+    call_back: Annotated[
+        bool | str,
+        Meta(
+            description="Promise to call back, in this sentence or in ours (true), and list the "
+            "caller under `callfleet calls callbacks`."
+        ),
+    ] = False
+
+    @property
+    def promise(self) -> str:
+        """The sentence of `call_back`; empty when that is not the way."""
+        return DEFAULT_PROMISE if self.call_back is True else self.call_back or ""
+    call_back: Annotated[
+        bool | str,
+        Meta(
+            description="Promise to call back, in this sentence or in ours (true), and list the "
+            "caller under `callfleet calls callbacks`."
+        ),
+    ] = False
+
+    @property
+    def promise(self) -> str:
+        """The sentence of `call_back`; empty when that is not the way."""
+        return DEFAULT_PROMISE if self.call_back is True else self.call_back or ""
 
 
 class HttpTool(Part, frozen=True, kw_only=True, tag_field="kind", tag="http"):

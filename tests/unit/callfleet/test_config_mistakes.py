@@ -51,7 +51,7 @@ numbers:
         "agents.receptionist.tools[2].name: must look like ^[A-Za-z0-9_-]{1,64}$ (line 11)",
         "agents.receptionist.tools[2].timeout_s: must be more than 0.0 (line 11)",
         "agents.receptionist.tools[2].url: must be an https:// address (line 11)",
-        "agents.receptionist.overflow: must be exactly one of dial, say, busy:"
+        "agents.receptionist.overflow: must be exactly one of dial, say, busy, call_back:"
         " has say and busy (line 12)",
         "numbers.\"+15551230001\": unknown agent 'receptionst', did you mean receptionist?"
         " (line 14)",
@@ -64,7 +64,10 @@ numbers:
         ("handoffs: [a]", "agents.a.handoffs[0]: hands off to itself"),
         ("handoffs: [c]", "agents.a.handoffs[0]: unknown agent 'c', known: a"),
         ("handoffs: a", "agents.a.handoffs: must be a list, not text"),
-        ("overflow: {}", "agents.a.overflow: must be exactly one of dial, say, busy: says none"),
+        (
+            "overflow: {}",
+            "agents.a.overflow: must be exactly one of dial, say, busy, call_back: says none",
+        ),
         ("overflow: {dial: '5550100'}", "agents.a.overflow.dial: is not a phone number in E.164"),
         ("language: english", "agents.a.language: must look like ^[a-z]{2}$"),
         ("language: no", "agents.a.language: must be text or null, not true or false"),
