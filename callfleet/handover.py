@@ -7,11 +7,14 @@ code in the worker, so both sides use the JSON encoding below.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
+from arq.jobs import serialize_job
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -31,7 +34,7 @@ log = telemetry.logger(__name__)
 
 
 def job_queue(redis: "Redis") -> ArqRedis:
-    """arq's view of a Redis, on the connections (and with the time limits) of the one given."""
+    """The queue as arq's worker wants it, on the connections (and limits) of the Redis given."""
     return ArqRedis(
         redis.connection_pool,
         job_serializer=encode_job,
@@ -41,11 +44,19 @@ def job_queue(redis: "Redis") -> ArqRedis:
     )
 
 
-async def trigger(queue: ArqRedis, job: str, job_id: str, call_id: CallId) -> bool:
-    """Ask for a job; False when Redis would not take it. It may be queued already: as good."""
+async def trigger(redis: "Redis", job: str, job_id: str, call_id: CallId) -> bool:
+    """Ask for a job; False when Redis would not take it. It may be queued already: as good.
+
+    Not `ArqRedis.enqueue_job`: that takes three round trips under WATCH, answers "queued already"
+    for jobs it did not queue when a connection is lost, and leaks the connection when cancelled.
+    """
+    now_ms = time.time_ns() // 1_000_000
+    asked = serialize_job(job, (call_id,), {}, None, now_ms, serializer=encode_job)
     try:
-        async with asyncio.timeout(LIMIT_S):
-            await queue.enqueue_job(job, call_id, _job_id=job_id)
+        async with asyncio.timeout(LIMIT_S), redis.pipeline(transaction=True) as pipe:
+            pipe.set(f"{job_key_prefix}{job_id}", asked, px=EXPIRES_MS, nx=True)
+            pipe.zadd(QUEUE, {job_id: now_ms}, nx=True)
+            await pipe.execute()
     except (RedisError, OSError, TimeoutError) as trouble:
         log.warning("job not triggered", job=job, call_id=call_id, why=telemetry.told(trouble))
         return False
@@ -56,11 +67,11 @@ class Handover:
     """What the worker and the gateway say when a call is over: the journal's `Trigger`."""
 
     def __init__(self, redis: "Redis") -> None:
-        self._queue = job_queue(redis)
+        self._redis = redis
 
     async def record(self, call_id: CallId) -> bool:
         """Record this call now. Never raises; False means that the sweeper will have to find it."""
-        return await trigger(self._queue, RECORD_CALL, f"{QUEUE}:record:{call_id}", call_id)
+        return await trigger(self._redis, RECORD_CALL, f"{QUEUE}:record:{call_id}", call_id)
 
     async def finished(self, call_id: CallId) -> None:
         """`record`, for those who have nothing to do with the answer."""

@@ -11,6 +11,7 @@ used). The sweeper finds whatever this loses.
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ POLL_S: Final = 0.2
 RESTART_FIRST_S: Final = 0.25
 RESTART_MAX_S: Final = 5.0
 STOP_LIMIT_S: Final = 4.0
+LEAVE_LIMIT_S: Final = 1.0
 BACKSTOP_TRIES: Final = 1_000  # attempts are counted in the row; arq only must not give up first
 
 log = telemetry.logger(__name__)
@@ -41,7 +43,7 @@ class Triggers:
     """Asks for jobs."""
 
     def __init__(self, redis: "Redis") -> None:
-        self._queue = job_queue(redis)
+        self._redis = redis
 
     async def record(self, call_id: CallId) -> bool:
         return await self._trigger(Job.RECORD, RECORD_CALL, f"record:{call_id}", call_id)
@@ -52,7 +54,7 @@ class Triggers:
         return await self._trigger(Job.SCORE, SCORE_CALL, name, call_id)
 
     async def _trigger(self, kind: Job, job: str, name: str, call_id: CallId) -> bool:
-        done = await trigger(self._queue, job, f"{QUEUE}:{name}", call_id)
+        done = await trigger(self._redis, job, f"{QUEUE}:{name}", call_id)
         if not done:
             metrics.trigger_failed(kind)
         return done
@@ -97,35 +99,41 @@ class Consumer:
         self._job_timeout_s = job_timeout_s
         self._poll_s = poll_s
         self._worker: Worker | None = None
+        self._main: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[Any]] = set()  # jobs of workers that ended before them
         self._closing: set[asyncio.Task[None]] = set()
         self._draining = False
         logging.getLogger("arq").setLevel(logging.ERROR)  # it logs two lines per job
 
     async def run(self) -> None:
-        """Until `drain` or cancellation; every way in which arq's worker can end is restarted."""
+        """Until drained or cancelled; whatever else ends arq's worker only makes it start again."""
         pause_s = RESTART_FIRST_S
         while not self._draining:
             redis = self._pool()
-            started = asyncio.get_running_loop().time()
+            worker = self._worker = self._new_worker(job_queue(redis))
+            started_s = time.monotonic()
+            main = self._main = asyncio.create_task(worker.main())
             try:
-                self._worker = self._new_worker(job_queue(redis))
-                await self._worker.main()
-            except Exception as error:
+                await asyncio.wait({main})
+            finally:
+                try:
+                    await _ended(worker, main)
+                finally:
+                    self._adopt_running_jobs(worker, redis)
+            if (error := None if main.cancelled() else main.exception()) is not None:
                 metrics.consumer_restarted()
                 log.warning("job consumer starts again", why=telemetry.told(error))
-            finally:
-                self._adopt_running_jobs(redis)
-            if asyncio.get_running_loop().time() - started > RESTART_MAX_S:
-                pause_s = RESTART_FIRST_S
-            await asyncio.sleep(pause_s)
-            pause_s = min(RESTART_MAX_S, pause_s * 2)
+                if time.monotonic() - started_s > RESTART_MAX_S:
+                    pause_s = RESTART_FIRST_S
+                await asyncio.sleep(pause_s)
+                pause_s = min(RESTART_MAX_S, pause_s * 2)
 
     async def drain(self) -> None:
         """Take no more jobs; return when those running are done."""
         self._draining = True
-        if self._worker is not None:
-            self._worker.allow_pick_jobs = False
+        if self._worker is not None and self._main is not None:
+            _take_no_more(self._worker)
+            await asyncio.wait({self._main})
         while tasks := self._tasks():
             await asyncio.wait(tasks)
 
@@ -147,7 +155,7 @@ class Consumer:
             func(function, name=name)  # type: ignore[arg-type] # its Protocol wants __qualname__
             for name, function in self._functions.items()
         ]
-        worker = Worker(
+        return Worker(
             functions,
             redis_pool=queue,
             queue_name=QUEUE,
@@ -163,13 +171,11 @@ class Consumer:
             job_deserializer=decode_job,
             log_results=False,
         )
-        worker.allow_pick_jobs = not self._draining
-        return worker
 
-    def _adopt_running_jobs(self, redis: "Redis") -> None:
+    def _adopt_running_jobs(self, worker: Worker, redis: "Redis") -> None:
         """A worker ended; its jobs go on. The connections go when the last of them is done."""
-        worker, self._worker = self._worker, None
-        tasks = {task for task in worker.tasks.values() if not task.done()} if worker else set()
+        self._worker = None
+        tasks = {task for task in worker.tasks.values() if not task.done()}
         self._running |= tasks
         for task in tasks:
             task.add_done_callback(self._forget)
@@ -182,6 +188,24 @@ class Consumer:
         if not task.cancelled() and (error := task.exception()) is not None:
             # Its call's row is written; only arq's own bookkeeping failed, and will run it again.
             log.debug("job bookkeeping failed", why=telemetry.told(error))
+
+
+def _take_no_more(worker: Worker) -> None:
+    """arq's own way to leave after the present look at the queue, once running jobs are done."""
+    worker.burst = True
+    worker.max_burst_jobs = 0
+
+
+async def _ended(worker: Worker, main: asyncio.Task[None]) -> None:
+    """Let it leave by itself: cancelled in the middle of a look, it would leak its connection."""
+    if main.done():
+        return
+    _take_no_more(worker)
+    try:
+        await asyncio.wait({main}, timeout=LEAVE_LIMIT_S)
+    finally:
+        main.cancel()  # if it still waits for its jobs, it takes them along
+        await asyncio.wait({main})
 
 
 async def _close_after(redis: "Redis", tasks: set[asyncio.Task[Any]]) -> None:
