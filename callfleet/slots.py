@@ -17,8 +17,10 @@ from callfleet.calls import CallId
 from callfleet.errors import AtCapacity, ConfigFault, StoreFault
 from callfleet.redis_scripts import Script, lua
 from callfleet.slots_terms import (
+    NOTHING_SPENT,
     AgentUsage,
     Beat,
+    Circuit,
     Drift,
     Full,
     Lease,
@@ -26,6 +28,7 @@ from callfleet.slots_terms import (
     Priority,
     Refusal,
     Scope,
+    Spent,
     Usage,
     Waiting,
     hint_channel,
@@ -36,6 +39,7 @@ from callfleet.slots_views import beat_of, drift_of, text_of, usage_of
 __all__ = [
     "AgentUsage",
     "Beat",
+    "Circuit",
     "Drift",
     "Full",
     "Lease",
@@ -44,6 +48,7 @@ __all__ = [
     "Refusal",
     "Scope",
     "Slots",
+    "Spent",
     "Usage",
     "Waiting",
     "hint_channel",
@@ -153,17 +158,21 @@ class Slots:
                 return Full(Scope(scope))
         raise AssertionError(reply)
 
-    async def adopt(self, org: str, agent: str, call_id: CallId, *, holder: str) -> Lease:
+    async def adopt(
+        self, org: str, agent: str, call_id: CallId, *, holder: str, live: bool = False
+    ) -> Lease:
         """The call is ours from now on: its own slot under a higher token.
 
         Only if its lease is gone must a slot be won again, before everybody who waits and from the
-        reserve. Raises `AtCapacity`.
+        reserve. Raises `AtCapacity`; not if the call is `live`, admitted while Redis was away: then
+        it is counted, above the limit if need be.
         """
         assert "|" not in agent, agent
-        reply = await self._run("adopt", org, call_id, agent, holder)
+        words = (call_id, agent, holder, int(live))
+        reply = await self._run("adopt", org, *words)
         if reply == ["full", "unconfigured"] and org in self._limits:
             await self.configure(org, self._limits[org])
-            reply = await self._run("adopt", org, call_id, agent, holder)
+            reply = await self._run("adopt", org, *words)
         match reply:
             case ["lease", token, owner, its_agent]:
                 return Lease(org, its_agent, call_id, owner, token)
@@ -177,11 +186,13 @@ class Slots:
         holder: str,
         leases: Sequence[Lease] = (),
         waiters: Sequence[Waiting] = (),
+        spent: Spent = NOTHING_SPENT,
     ) -> Beat:
         """Renew everything this process holds and waits for in the org, and learn what changed.
 
         A lease Redis has forgotten, or let lapse while we could not speak, is registered again,
-        above the limit if need be; one that somebody adopted or gave back is `lost`.
+        above the limit if need be; one that somebody adopted or gave back is `lost`. What the API
+        said of tokens travels along.
         """
         words: list[str | int] = [holder, len(leases)]
         for lease in leases:
@@ -189,6 +200,7 @@ class Slots:
         words.append(len(waiters))
         for w in waiters:
             words += (w.call_id, w.agent, int(w.priority), w.ticket, w.since_ms)
+        words += _tokens(spent)
         reply = await self._run("heartbeat", org, *words)
         if not reply[0] and org in self._limits:
             await self.configure(org, self._limits[org])
@@ -218,20 +230,19 @@ class Slots:
         await self._run("report", org, "refusal", kind.value)
 
     async def open_circuit(self, org: str, reason: str, *, for_s: float = 60.0) -> None:
-        """The key itself is refused: no new calls, and those waiting are told at once."""
+        """The key itself is refused: no new calls, and those waiting are told at once.
+
+        Afterwards one call at a time tries whether it is taken again; if not, twice as long.
+        """
         await self._run("report", org, "open", int(for_s), reason)
 
     async def close_circuit(self, org: str) -> None:
         """Somebody mended the key."""
         await self._run("report", org, "close")
 
-    async def report_tokens(self, org: str, used: int) -> None:
-        """What a response cost (`response.done`)."""
-        await self._run("report", org, "tokens", used)
-
-    async def report_remaining(self, org: str, remaining: int, limit: int) -> None:
-        """The API's own count (`rate_limits.updated`); believed when it is the more pessimistic."""
-        await self._run("report", org, "remaining", remaining, limit)
+    async def report_good(self, org: str) -> None:
+        """A new session answered a caller: a circuit that is half open closes."""
+        await self._run("report", org, "good")
 
     async def usage(self, org: str) -> Usage:
         """Reads only."""
@@ -252,3 +263,8 @@ class Slots:
         place = 0 if name == "audit" else 1
         self._genesis[org] = reply[place]
         return reply[:place] + reply[place + 1 :]
+
+
+def _tokens(spent: Spent) -> tuple[int | str, ...]:
+    told = spent.remaining is not None
+    return spent.used, (spent.remaining or 0) if told else "", spent.limit if told else ""

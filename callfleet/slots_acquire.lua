@@ -23,7 +23,7 @@ end
 local w = slots.dequeue(s, call)
 local no = slots.refusal(s, agent, class)
 if w then
-  if no == 'circuit' then return answer('full', no) end
+  if slots.circuit(s) == 'open' and w.class > 0 then return answer('full', 'circuit') end
   w.holder = holder
 elseif not no then
   local lease = { agent = agent, holder = holder, class = class, adopted = false }

@@ -1,4 +1,4 @@
--- ARGV: call, agent, holder
+-- ARGV: call, agent, holder, live (1: its session is open already, it was admitted without us)
 -- Answer: lease (token, holder, agent) | full (scope). The slot is the call's: it is never counted
 -- twice, and never has to be won again while its lease lives.
 local s = slots.open(slots.settings(ARGV))
@@ -14,7 +14,8 @@ else
   slots.dequeue(s, call)
   slots.purge(s)
   local no = slots.refusal(s, agent, 0)
-  if no == 'hold_off' then -- it had been admitted before the state was lost
+  -- It was admitted before the state was lost, or while nobody could be asked.
+  if no == 'hold_off' or (no and no ~= 'unconfigured' and ARGV[10] == '1') then
     redis.call('HINCRBY', s.counts, 's:reasserted', 1)
     no = nil
   end

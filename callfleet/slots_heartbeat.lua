@@ -1,7 +1,8 @@
 -- ARGV: holder, number of leases, (call, agent, token)*, number of waiters,
---       (call, agent, class, ticket, since)*
+--       (call, agent, class, ticket, since)*, tokens used, tokens left and their limit ('': not told)
 -- Answer: configured (1/0), genesis, held (1/0), {lost call}*, {call, token, agent granted}*,
---         {call, position, ticket, since}*, {call, scope refused}*, expired leases renewed again
+--         {call, position, ticket, since}*, {call, scope refused}*, expired leases renewed again,
+--         circuit ('' | open | half)
 -- Renewals come before the purge, and re-registrations before any grant.
 local s = slots.open(slots.settings(ARGV))
 local holder = ARGV[7]
@@ -50,6 +51,7 @@ for i = 1, number do
   at = at + 5
 end
 
+slots.spend(s, tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]))
 slots.purge(s)
 slots.promote(s)
 
@@ -60,7 +62,7 @@ for _, call in ipairs(waiters) do
     granted[#granted + 1] = { call, own.token, own.agent }
   elseif not w or w.holder ~= holder then
     lost[#lost + 1] = call
-  elseif w.class > 0 and slots.circuit(s) then
+  elseif w.class > 0 and slots.circuit(s) == 'open' then
     slots.dequeue(s, call)
     refused[#refused + 1] = { call, 'circuit' }
   else
@@ -70,4 +72,4 @@ for _, call in ipairs(waiters) do
 end
 slots.close(s)
 return { slots.limit(s) and 1 or 0, s.c.genesis, s.held and 1 or 0, lost, granted, waiting,
-  refused, reasserted }
+  refused, reasserted, slots.circuit(s) or '' }

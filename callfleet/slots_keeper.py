@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from redis.asyncio import Redis
@@ -21,7 +21,16 @@ from redis.exceptions import RedisError
 from callfleet.calls import CallId
 from callfleet.errors import StoreFault
 from callfleet.slots import Slots
-from callfleet.slots_terms import Beat, Full, Lease, Waiting, hint_channel
+from callfleet.slots_terms import (
+    NOTHING_SPENT,
+    Beat,
+    Circuit,
+    Full,
+    Lease,
+    Spent,
+    Waiting,
+    hint_channel,
+)
 
 _HINT_GAP_S: Final = 0.02  # hints closer together than this are answered by one beat
 _RETRY_S: Final = (0.1, 2.0)  # the first, and the longest pause while Redis is away
@@ -56,6 +65,8 @@ class _Desk:
     waiters: dict[CallId, tuple[Waiting, Waiter]] = field(default_factory=dict)
     look: asyncio.Event = field(default_factory=asyncio.Event)
     heard_at: float = field(default_factory=time.monotonic)
+    spent: Spent = NOTHING_SPENT
+    circuit: Circuit = Circuit.CLOSED
 
 
 class SlotKeeper:
@@ -97,6 +108,20 @@ class SlotKeeper:
         self._desks[org].leases.pop(call_id, None)
         self._desks[org].waiters.pop(call_id, None)
 
+    def spend(self, org: str, used: int) -> None:
+        """Tokens of a response, told with the next heartbeat."""
+        desk = self._desks[org]
+        desk.spent = replace(desk.spent, used=desk.spent.used + used)
+
+    def remain(self, org: str, remaining: int, limit: int) -> None:
+        """What the API says is left of them; its newest word counts."""
+        desk = self._desks[org]
+        desk.spent = replace(desk.spent, remaining=remaining, limit=limit)
+
+    def circuit(self, org: str) -> Circuit:
+        """As the last heartbeat found it."""
+        return self._desks[org].circuit
+
     def silence_s(self, org: str) -> float:
         """Since the last heartbeat that Redis answered: past the TTL our leases have lapsed."""
         return time.monotonic() - self._desks[org].heard_at
@@ -115,8 +140,12 @@ class SlotKeeper:
         desk = self._desks[org]
         leases = [lease for lease, _ in desk.leases.values()]
         waiters = [waiting for waiting, _ in desk.waiters.values()]
-        beat = await self._slots.heartbeat(org, self.holder, leases, waiters)
-        desk.heard_at = time.monotonic()
+        spent, desk.spent = (
+            desk.spent,
+            NOTHING_SPENT,
+        )  # an estimate: not kept for when Redis is back
+        beat = await self._slots.heartbeat(org, self.holder, leases, waiters, spent)
+        desk.heard_at, desk.circuit = time.monotonic(), beat.circuit
         sent = {lease.call_id: lease.token for lease in leases}
         for call_id in beat.lost:
             self._lose(desk, call_id, sent.get(call_id))

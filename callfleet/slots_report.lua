@@ -1,7 +1,7 @@
 -- ARGV: what, then its values. What the API tells us of our account, shared by the whole fleet:
 --   refusal kind      a session or response was refused: back off, once per moment of congestion
---   open seconds why  a fatal key error: no new calls for a while;   close
---   tokens used       from response.done;   remaining left limit     from rate_limits.updated
+--   open seconds why  a fatal key error: no new calls for a while
+--   good              a session answered: the key is taken again, if that was being tried;   close
 local s = slots.open(slots.settings(ARGV))
 local what = ARGV[7]
 slots.purge(s)
@@ -15,20 +15,11 @@ if what == 'refusal' then
   end
   redis.call('HINCRBY', s.counts, 's:api_' .. ARGV[8], 1)
 elseif what == 'open' then
-  redis.call('HSET', s.config, 'circuit_until', s.now + tonumber(ARGV[8]) * 1000,
-    'circuit_reason', ARGV[9])
-  redis.call('HINCRBY', s.counts, 's:circuit_opened', 1)
-  for _, text in ipairs(redis.call('HVALS', s.waiters)) do
-    slots.hint(s, string.match(text, '^%d+|%d|%d+|[^|]*|(.*)$')) -- they overflow now, not later
-  end
+  slots.open_circuit(s, tonumber(ARGV[8]) * 1000, ARGV[9])
 elseif what == 'close' then
-  redis.call('HDEL', s.config, 'circuit_until', 'circuit_reason')
-  s.c.circuit_until = nil
-elseif what == 'tokens' then
-  slots.note_tokens(s, slots.token_rate(s) + tonumber(ARGV[8]))
-elseif what == 'remaining' then
-  local used = tonumber(ARGV[9]) - tonumber(ARGV[8])
-  if used > slots.token_rate(s) then slots.note_tokens(s, used) end
+  slots.close_circuit(s)
+elseif what == 'good' and slots.circuit(s) == 'half' then
+  slots.close_circuit(s)
 end
 if what ~= 'open' and what ~= 'refusal' then slots.promote(s) end
 slots.close(s)

@@ -2,6 +2,7 @@
 local RECOVERY_PER_S = 0.005 -- of the limit: from a half back to the whole in 100 s
 local CUT, CUT_EVERY_MS = 0.7, 2000
 local TOKEN_WINDOW_MS = 60000
+local CIRCUIT_LONGEST_MS, PROBE_MS = 600000, 30000
 
 function slots.limit(s)
   return s.c.set or s.c.file
@@ -51,19 +52,53 @@ function slots.note_tokens(s, rate)
   redis.call('HSET', s.config, 'rate', string.format('%.3f', rate), 'rate_at', s.now)
 end
 
+-- `used` by our responses; `left` of `limit` by the API's own count, believed when it is the more
+-- pessimistic (other programs may use the key too).
+function slots.spend(s, used, left, limit)
+  if not s.c.tpm then return end
+  local rate = math.max(slots.token_rate(s) + used, left and limit - left or 0)
+  if used > 0 or left then slots.note_tokens(s, rate) end
+end
+
 local function token_share(s)
   return slots.token_rate(s) / math.max(1, slots.total(s))
 end
 
+-- Of a key that was refused: 'open', nobody gets in; 'half' when that time is over, one call at a time
+-- tries whether the key is taken again; nil once one was (or somebody closed it).
 function slots.circuit(s)
-  return (s.c.circuit_until or 0) > s.now
+  if not s.c.circuit_until then return nil end
+  return s.c.circuit_until > s.now and 'open' or 'half'
+end
+
+local function shut(s)
+  local circuit = slots.circuit(s)
+  return circuit == 'open' or (circuit and (s.c.probe_until or 0) > s.now)
+end
+
+function slots.open_circuit(s, base_ms, reason)
+  local circuit, c = slots.circuit(s), s.c
+  if circuit == 'open' then return end -- calls that were under way meet the same refusal
+  c.circuit_for = circuit and math.min(2 * (c.circuit_for or base_ms), CIRCUIT_LONGEST_MS) or base_ms
+  c.circuit_until, c.circuit_reason, c.probe_until = s.now + c.circuit_for, reason, 0
+  redis.call('HSET', s.config, 'circuit_until', c.circuit_until, 'circuit_reason', reason,
+    'circuit_for', c.circuit_for, 'probe_until', 0)
+  redis.call('HINCRBY', s.counts, 's:circuit_opened', 1)
+  for _, text in ipairs(redis.call('HVALS', s.waiters)) do
+    slots.hint(s, string.match(text, '^%d+|%d|%d+|[^|]*|(.*)$')) -- they overflow now, not later
+  end
+end
+
+function slots.close_circuit(s)
+  redis.call('HDEL', s.config, 'circuit_until', 'circuit_reason', 'circuit_for', 'probe_until')
+  s.c.circuit_until = nil
 end
 
 -- Why a call of this class may not have a slot now; nil if it may.
 function slots.refusal(s, agent, class)
   local limit = slots.limit(s)
   if not limit then return 'unconfigured' end
-  if class > 0 and slots.circuit(s) then return 'circuit' end
+  if class > 0 and shut(s) then return 'circuit' end
   if s.held then return 'hold_off' end
   local room = limit -- a call that had its slot already is not kept out by back-off or reserve
   if class > 0 then
@@ -84,6 +119,10 @@ end
 function slots.grant(s, call, lease, ttl)
   if s.c.tpm and lease.class > 0 then
     slots.note_tokens(s, slots.token_rate(s) + token_share(s))
+  end
+  if lease.class > 0 and s.c.circuit_until then
+    s.c.probe_until = s.now + PROBE_MS
+    redis.call('HSET', s.config, 'probe_until', s.c.probe_until)
   end
   lease.token = slots.next_token(s)
   lease.since = s.now

@@ -28,7 +28,7 @@ function slots.peek(set)
   s.clock = time[1] * 1000 + math.floor(time[2] / 1000)
   local fields = { 'genesis', 'born', 'run', 'clock', 'now', 'spare', 'hold', 'touched', 'file',
     'set', 'reserve1', 'reserve2', 'max_waiting', 'floor', 'effective', 'effective_at',
-    'circuit_until', 'circuit_reason', 'tpm', 'rate', 'rate_at', 'ttl', 'heartbeat', 'claim',
+    'circuit_until', 'circuit_reason', 'circuit_for', 'probe_until', 'tpm', 'rate', 'rate_at', 'ttl', 'heartbeat', 'claim',
     'waiter_ttl' }
   local got = redis.call('HMGET', s.config, unpack(fields))
   s.c = {}

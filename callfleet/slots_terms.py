@@ -40,6 +40,26 @@ class Refusal(StrEnum):
     CAPACITY = "capacity"
 
 
+class Circuit(StrEnum):
+    """Whether the API takes the org's key."""
+
+    CLOSED = ""  # as far as anybody knows
+    OPEN = "open"  # it was refused: nobody gets in
+    HALF = "half"  # that was a while ago: one call at a time tries
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the API told one process of the org's tokens since its last heartbeat."""
+
+    used: int = 0  # by our responses
+    remaining: int | None = None  # of `limit`, by the API's own count; None: it did not say
+    limit: int = 0
+
+
+NOTHING_SPENT: Final = Spent()
+
+
 @dataclass(frozen=True, slots=True)
 class OrgLimits:
     """What the configuration file says of one org."""
@@ -106,6 +126,7 @@ class Beat:
     refused: Mapping[CallId, Full] = field(default_factory=dict)  # waiters with nothing to wait for
     reasserted: int = 0  # leases Redis had forgotten or let lapse, registered again
     held_off: bool = False
+    circuit: Circuit = Circuit.CLOSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +135,7 @@ class AgentUsage:
 
     live: int = 0
     waiting: int = 0
+    oldest_wait_s: float = 0.0
     limit: int | None = None  # in force; None = no cap of its own
     file_limit: int | None = None
 
@@ -131,7 +153,8 @@ class Usage:
     max_waiting: int
     oldest_wait_s: float
     hold_off_s: float  # > 0: grants are held off
-    circuit_s: float  # > 0: the circuit is open for that long
+    circuit: Circuit
+    circuit_s: float  # how long it stays open
     circuit_reason: str
     tokens_per_minute: int | None
     token_rate: int  # tokens per minute just now, pledges included

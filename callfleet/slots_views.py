@@ -5,6 +5,7 @@ from typing import Any
 from callfleet.slots_terms import (
     AgentUsage,
     Beat,
+    Circuit,
     Drift,
     Full,
     Lease,
@@ -26,7 +27,7 @@ def text_of(reply: Any) -> Any:
 
 def beat_of(org: str, holder: str, reply: list[Any]) -> Beat:
     """From `slots_heartbeat.lua`, its genesis taken out."""
-    _, held, lost, granted, waiting, refused, reasserted = reply
+    _, held, lost, granted, waiting, refused, reasserted, circuit = reply
     return Beat(
         lost=frozenset(lost),
         granted=tuple(Lease(org, agent, call, holder, token) for call, token, agent in granted),
@@ -37,6 +38,7 @@ def beat_of(org: str, holder: str, reply: list[Any]) -> Beat:
         refused={call: Full(Scope(scope)) for call, scope in refused},
         reasserted=reasserted,
         held_off=bool(held),
+        circuit=Circuit(circuit),
     )
 
 
@@ -49,7 +51,8 @@ def usage_of(org: str, reply: list[Any]) -> Usage:
     facts, counts, queues, caps = reply
     fact, counted = _pairs(facts), {name: int(n) for name, n in _pairs(counts).items()}
     live = {name[2:]: n for name, n in counted.items() if name.startswith("a:")}
-    waiting = dict(queues)
+    waiting = {agent: number for agent, number, _ in queues}
+    oldest = {agent: oldest_ms / 1000 for agent, _, oldest_ms in queues}
     files = {agent: int(cap) for layer, agent, cap in caps if layer == "file"}
     limits = files | {agent: int(cap) for layer, agent, cap in caps if layer == "set"}
 
@@ -66,13 +69,18 @@ def usage_of(org: str, reply: list[Any]) -> Usage:
         max_waiting=fact["max_waiting"],
         oldest_wait_s=fact["oldest_wait_ms"] / 1000,
         hold_off_s=fact["hold_ms"] / 1000,
+        circuit=Circuit(fact["circuit"]),
         circuit_s=fact["circuit_ms"] / 1000,
         circuit_reason=fact["circuit_reason"],
         tokens_per_minute=known("tpm"),
         token_rate=fact["token_rate"],
         agents={
             agent: AgentUsage(
-                live.get(agent, 0), waiting.get(agent, 0), limits.get(agent), files.get(agent)
+                live=live.get(agent, 0),
+                waiting=waiting.get(agent, 0),
+                oldest_wait_s=oldest.get(agent, 0.0),
+                limit=limits.get(agent),
+                file_limit=files.get(agent),
             )
             for agent in sorted(live | waiting | limits)
         },

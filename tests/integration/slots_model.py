@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 GONE_MS = 300_000
+PROBE_MS = 30_000
 
 
 @dataclass
@@ -53,6 +54,8 @@ class SlotsTwin:
     reserves: dict[int, int] = field(default_factory=dict)
     max_waiting: int = 0
     circuit_until: float = 0
+    circuit_for: int = 0
+    probe_until: float = 0
     leases: dict[str, HeldSlot] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     gone: dict[str, float] = field(default_factory=dict)
@@ -85,6 +88,20 @@ class SlotsTwin:
     def limit(self, of: str = "") -> int | None:
         return self.overrides.get(of, self.limits.get(of))
 
+    @property
+    def circuit_open(self) -> bool:
+        return self.circuit_until > self.now
+
+    @property
+    def probing(self) -> bool:
+        return self.probe_until > self.now
+
+    def open_circuit(self, for_ms: int) -> None:
+        if not self.circuit_open:
+            again = min(2 * self.circuit_for, 600_000)
+            self.circuit_for = again if self.circuit_until else for_ms
+            self.circuit_until, self.probe_until = self.now + self.circuit_for, 0
+
     def live(self, agent: str) -> int:
         return sum(lease.agent == agent for lease in self.leases.values())
 
@@ -92,7 +109,7 @@ class SlotsTwin:
         limit, cap = self.limit(), self.limit(agent)
         if limit is None:
             return "unconfigured"
-        if priority and self.circuit_until > self.now:
+        if priority and (self.circuit_open or (self.circuit_until and self.probing)):
             return "circuit"
         if self.held:
             return "hold_off"
@@ -127,6 +144,7 @@ class SlotsTwin:
                 return
             agent = min(ready)[3]
             place = self.places.pop(heads[agent])
+            self._try_key(place.priority)
             self._grant(heads[agent], agent, place.holder, False, self.claim)
             self.granted.append(heads[agent])
             self.turn += 1
@@ -137,6 +155,10 @@ class SlotsTwin:
         self.admitted.append(call)
         self.leases[call] = HeldSlot(agent, holder, self.token, adopted, self.now + ttl)
         self.gone.pop(call, None)
+
+    def _try_key(self, priority: int) -> None:
+        if priority and self.circuit_until:
+            self.probe_until = self.now + PROBE_MS
 
     def _enqueue(self, call: str, place: Place) -> None:
         self.places[call] = place
@@ -152,10 +174,11 @@ class SlotsTwin:
         place = self.places.pop(call, None)
         no = self.refusal(agent, priority)
         if place:
-            if no == "circuit":
-                return ["full", no]
+            if self.circuit_open and place.priority:
+                return ["full", "circuit"]
             place.holder, place.alive = holder, self.now + self.waiter_ttl
         elif no is None:
+            self._try_key(priority)
             self._grant(call, agent, holder, False, self.ttl)
             return ["lease", self.token, holder, agent]
         else:
@@ -231,7 +254,7 @@ class SlotsTwin:
                 granted[call] = own.token
             elif not place or place.holder != holder:
                 lost.add(call)
-            elif place.priority and self.circuit_until > self.now:
+            elif place.priority and self.circuit_open:
                 del self.places[call]
                 refused.add(call)
             else:

@@ -1,7 +1,7 @@
 """What moves the limit: the file, the operator, the API's refusals, its tokens, a dead key."""
 
 from callfleet.calls import CallId
-from callfleet.slots import Full, Lease, OrgLimits, Refusal, Scope, Slots, Waiting
+from callfleet.slots import Circuit, Full, Lease, OrgLimits, Refusal, Scope, Slots, Spent, Waiting
 from tests.integration.slots_clockwork import ClockworkSlots
 from tests.integration.test_slots_faults import ORG, World, call, world_at
 
@@ -110,7 +110,7 @@ async def test_spent_tokens_close_the_gate_until_they_are_a_minute_old(redis_url
     limits = OrgLimits(100, tokens_per_minute=10_000, max_waiting=5)
     async with world_at(redis_url, limits) as world:
         leases = await world.take(1)
-        await world.slots.report_tokens(ORG, 9_000)
+        await world.slots.heartbeat(ORG, "w", leases, spent=Spent(9_000))
         assert await world.slots.acquire(ORG, "a", call(2), holder="w") == Full(Scope.TOKENS)
         place = await world.slots.acquire(ORG, "a", call(2), holder="w", wait=True)
         assert isinstance(place, Waiting)
@@ -126,7 +126,7 @@ async def test_spent_tokens_close_the_gate_until_they_are_a_minute_old(redis_url
 async def test_a_burst_is_admitted_by_what_its_calls_will_spend(redis_url: str) -> None:
     async with world_at(redis_url, OrgLimits(100, tokens_per_minute=10_000)) as world:
         await world.take(1)
-        await world.slots.report_tokens(ORG, 2_000)
+        await world.slots.heartbeat(ORG, "w", spent=Spent(2_000))
         admitted = 0
         for n in range(2, 30):
             got = await world.slots.acquire(ORG, "a", CallId(f"c{n}"), holder="w")
@@ -136,7 +136,55 @@ async def test_a_burst_is_admitted_by_what_its_calls_will_spend(redis_url: str) 
 
 async def test_the_apis_own_count_is_believed_when_it_is_the_worse(redis_url: str) -> None:
     async with world_at(redis_url, OrgLimits(100, tokens_per_minute=10_000)) as world:
-        await world.slots.report_remaining(ORG, remaining=500, limit=10_000)
+        await world.slots.heartbeat(ORG, "w", spent=Spent(0, 500, 10_000))
         assert (await world.slots.usage(ORG)).token_rate == 9_500
-        await world.slots.report_remaining(ORG, remaining=9_000, limit=10_000)
+        await world.slots.heartbeat(ORG, "w", spent=Spent(0, 9_000, 10_000))
         assert (await world.slots.usage(ORG)).token_rate == 9_500
+
+
+async def test_a_circuit_half_open_lets_one_try_and_waits_twice_as_long_when_it_fails(
+    redis_url: str,
+) -> None:
+    async with world_at(redis_url, OrgLimits(9)) as world:
+        await world.slots.open_circuit(ORG, "insufficient_quota", for_s=4)
+        await world.pass_ms(4_000)
+        assert (await world.slots.usage(ORG)).circuit is Circuit.HALF
+        (tries,) = await world.take(1)
+        assert await world.slots.acquire(ORG, "a", call(2), holder="w") == Full(Scope.CIRCUIT)
+        await world.slots.open_circuit(ORG, "insufficient_quota", for_s=4)
+        await world.slots.release(tries)
+        usage = await world.slots.usage(ORG)
+        assert (usage.circuit, usage.circuit_s) == (Circuit.OPEN, 8)
+        for _ in range(2):
+            await world.pass_ms(4_000)
+            await world.slots.heartbeat(ORG, "other")  # the clock needs to be touched
+        await world.take(3)
+        await world.slots.report_good(ORG)
+        await world.take(4, 5)
+        assert (await world.slots.heartbeat(ORG, "w")).circuit is Circuit.CLOSED
+
+
+async def test_a_session_that_was_open_before_does_not_close_the_circuit(redis_url: str) -> None:
+    async with world_at(redis_url, OrgLimits(9)) as world:
+        await world.slots.open_circuit(ORG, "account_deactivated", for_s=4)
+        await world.slots.report_good(ORG)
+        beat = await world.slots.heartbeat(ORG, "w")
+        assert beat.circuit is Circuit.OPEN
+
+
+async def test_a_try_that_says_nothing_is_followed_by_another(redis_url: str) -> None:
+    async with world_at(redis_url, OrgLimits(9)) as world:
+        await world.slots.open_circuit(ORG, "insufficient_quota", for_s=4)
+        await world.pass_ms(4_000)
+        for number in range(3):
+            await world.take(number)
+            for _ in range(6):
+                await world.pass_ms(5_000)
+                await world.slots.heartbeat(ORG, "other")
+
+
+async def test_who_states_no_tokens_is_not_counted_by_them(redis_url: str) -> None:
+    async with world_at(redis_url, OrgLimits(2)) as world:
+        await world.slots.heartbeat(ORG, "w", spent=Spent(10**9, 0, 10))
+        await world.take(1)
+        assert (await world.slots.usage(ORG)).token_rate == 0

@@ -187,18 +187,23 @@ class Semaphore(Stage):
     def restart_with_the_same_file(self, name: str) -> None:
         self.configure(name)
 
-    @rule(for_s=st.sampled_from([0, 5]))
-    def circuit(self, for_s: int) -> None:
+    @rule(what=st.sampled_from(["open", "good", "close"]))
+    def circuit(self, what: str) -> None:
         process = self.opened("ops")
         self.twin.purge()
-        if for_s:
-            self.twin.circuit_until = self.twin.now + for_s * 1000
-            self.wait_for(process.slots.open_circuit(ORG, "bad key", for_s=for_s))
+        if what == "open":
+            self.twin.open_circuit(5_000)
+            self.wait_for(process.slots.open_circuit(ORG, "bad key", for_s=5))
+        elif what == "good":
+            if not self.twin.circuit_open:
+                self.twin.circuit_until = 0
+            self.twin.promote()
+            self.wait_for(process.slots.report_good(ORG))
         else:
             self.twin.circuit_until = 0
             self.twin.promote()
             self.wait_for(process.slots.close_circuit(ORG))
-        self.check(promoted=not for_s)
+        self.check(promoted=what != "open")
 
     @rule(ms=st.sampled_from([1, 900, 2_500, 4_900]))
     def time_passes(self, ms: int) -> None:
