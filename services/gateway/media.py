@@ -18,6 +18,7 @@ from services.gateway import metrics
 from services.gateway.callbook import CallBook
 from services.gateway.carriers.twilio import MAX_MESSAGE_BYTES
 from services.gateway.carriers.twilio_webhooks import SIGNATURE, is_signed, stream_urls
+from services.gateway.prompt_socket import PromptSocket
 from services.gateway.relay import Switching
 from services.gateway.sitting import CLOSE_LIMIT_S, Sitting
 from services.gateway.tokens import Tokens
@@ -62,13 +63,7 @@ class TwilioMedia:
         except CallerFault as fault:
             log.warning("media socket refused", why=str(fault), peer=request.remote)
             return web.Response(status=403, text="no")
-        ws = web.WebSocketResponse(
-            compress=False,
-            autoping=False,  # pings are counted like everything else that comes
-            max_msg_size=MAX_MESSAGE_BYTES,
-            decode_text=False,
-            timeout=CLOSE_LIMIT_S / 2,
-        )
+        ws = PromptSocket(max_message_bytes=MAX_MESSAGE_BYTES, close_limit_s=CLOSE_LIMIT_S / 2)
         await ws.prepare(request)
         transport = request.transport
         if transport is None:

@@ -8,7 +8,7 @@ that no carrier sends closes this socket, with a reason, and no other leg notice
 import asyncio
 from typing import Any, Final
 
-from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType
 
 from callfleet import telemetry
 from callfleet.calls import CallStart, EndReason
@@ -18,6 +18,7 @@ from services.gateway.callbook import CallBook
 from services.gateway.carriers.twilio import Digit, Fact, MarkPassed, Offence, Started, Stopped
 from services.gateway.carriers.twiml import TOKEN_PARAMETER
 from services.gateway.leg import IDLE_LIMIT_S, TwilioLeg
+from services.gateway.prompt_socket import PromptSocket
 from services.gateway.relay import Relay, Switching
 from services.gateway.tokens import digest
 
@@ -39,7 +40,7 @@ class Sitting:
 
     def __init__(
         self,
-        ws: web.WebSocketResponse[bool],
+        ws: PromptSocket,
         transport: asyncio.Transport,
         *,
         token: str,
@@ -115,21 +116,40 @@ class Sitting:
                 self._log(relay, reason)
 
     async def _listen(self, relay: Relay) -> None:
-        """The one loop that runs 50 times a second."""
-        receive, hear = self._ws.receive, relay.hear
+        """First what waits, then each text as it comes; in here only what else may come."""
+        ws = self._ws
+        listening = False
         while not relay.is_over:
+            if not listening and not ws.has_waiting:
+                ws.listen(self._hear)
+                listening = True
             try:
-                fact = self._fact(await receive())
+                self._tell(relay, self._fact(await ws.receive()))
             except CallerFault as fault:
                 self.refuse(Offence(str(fault)))
                 return
+
+    def _hear(self, text: bytes) -> None:
+        """Fifty times a second. What goes wrong in here is this leg's alone."""
+        relay = self._relay
+        if relay is None or relay.is_over:
+            return
+        try:
+            fact = self._leg.read(text)
             if type(fact) is bytes:
-                hear(fact)
+                relay.hear(fact)
             else:
                 self._tell(relay, fact)
+        except CallerFault as fault:
+            self.refuse(Offence(str(fault)))
+        except Exception:
+            log.exception("leg failed")
+            relay.end(EndReason.INTERNAL_ERROR)
 
     def _tell(self, relay: Relay, fact: Fact | None) -> None:
         match fact:
+            case bytes():
+                relay.hear(fact)
             case MarkPassed(name):
                 relay.mark_passed(name)
             case Digit(digit):

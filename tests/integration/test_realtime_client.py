@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
 from callfleet.audio import PCMU
 from callfleet.config import Agent
 from services.worker import dialogue as told
-from services.worker import realtime
+from services.worker import realtime, realtime_socket
 from services.worker.agents import session_settings
 from services.worker.dialogue import Event, Failure
 from services.worker.endpoint import Endpoint
@@ -56,15 +55,14 @@ async def a_session(
         name="receptionist", org="main", instructions="You work for Acme Clinic.", session=session
     )
     settings = session_settings(agent, PCMU)
-    async with aiohttp.ClientSession() as http:
-        one = Session(http, Endpoint(url, key), model=model, settings=settings, fmt=PCMU)
-        ear = Ear()
-        living = asyncio.create_task(one.live(ear))
-        try:
-            yield one, ear, living
-        finally:
-            await one.close()
-            await living
+    one = Session(Endpoint(url, key), model=model, settings=settings, fmt=PCMU)
+    ear = Ear()
+    living = asyncio.create_task(one.live(ear))
+    try:
+        yield one, ear, living
+    finally:
+        await one.close()
+        await living
 
 
 def ready(event: Event) -> bool:
@@ -201,23 +199,23 @@ async def test_a_socket_that_does_not_drain_costs_sound_not_memory() -> None:
         loud = bytes(160)
         for _ in range(200_000):
             session.append(loud)
-        assert session._unsent() < 40_000
+        assert session._socket.unsent_bytes < 40_000
 
 
 async def test_an_api_that_falls_silent_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(realtime, "PING_EVERY_S", 0.05)
-    monkeypatch.setattr(realtime, "PONG_LIMIT_S", 0.2)
+    monkeypatch.setattr(realtime_socket, "PING_EVERY_S", 0.2)
+    monkeypatch.setattr(realtime_socket, "PONG_LIMIT_S", 0.2)
     async with _frozen_api() as url, a_session(url) as (_, ear, living):
         await living
         assert ear.events == [told.SessionReady(), told.SessionFailed(Failure.LOST)]
 
 
 async def test_an_api_that_only_listens_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(realtime, "PING_EVERY_S", 0.01)
-    monkeypatch.setattr(realtime, "PONG_LIMIT_S", 0.2)
+    monkeypatch.setattr(realtime_socket, "PING_EVERY_S", 0.2)
+    monkeypatch.setattr(realtime_socket, "PONG_LIMIT_S", 0.2)
     async with RealtimeSimulator() as api, a_session(api.url) as (_, ear, _):
         await ear.until(ready)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.7)
         assert ear.events == [told.SessionReady()]
 
 
