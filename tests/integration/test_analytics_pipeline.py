@@ -1,33 +1,21 @@
 """The whole analytics worker on a real Redis: from a finished journal to a score, each once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
-from callfleet.calls import CallId
 from callfleet.config import Config, load_config
-from callfleet.handover import Handover
-from callfleet.journal import Journal
 from callfleet.service import redis_pool
 from services.analytics.app import Analytics
-from services.analytics.database import Database
-from services.analytics.schema import calls, scores, turns
 from services.analytics.settings import AnalyticsSettings
 from simulators.chat import ChatSimulator
-from tests.analytics_scene import KEYS, ended_call, key_ring
+from tests.analytics_fleet import CONFIG, end_calls, until, watching
+from tests.analytics_scene import KEYS
 from tests.redis_server import RedisServer
-
-CONFIG = """
-orgs:
-  main: {sessions: 10}
-agents:
-  clinic: {vertical: healthcare, instructions: Be kind.}
-"""
 
 
 def config() -> Config:
@@ -42,25 +30,6 @@ def settings(redis_url: str, database_url: str, api: ChatSimulator) -> Analytics
     )  # fmt: skip
 
 
-async def end_calls(
-    redis_url: str, numbers: range, *, triggered: Callable[[int], bool] = lambda _n: True
-) -> list[CallId]:
-    """As workers do it: journals are written, ended, and, unless it is lost, handed over."""
-    redis = redis_pool(redis_url)
-    names = []
-    for number in numbers:
-        record = ended_call(number)
-        trigger = Handover(redis) if triggered(number) else None
-        journal = await Journal(redis, key_ring(), trigger=trigger).open(record.start, 1)
-        for entry in record.entries:
-            await journal.append(entry)
-        assert record.end is not None
-        await journal.end(record.end, None)
-        names.append(record.call_id)
-    await redis.aclose()
-    return names
-
-
 @asynccontextmanager
 async def running(given: AnalyticsSettings) -> AsyncIterator[Analytics]:
     service = Analytics(given, config())
@@ -73,44 +42,6 @@ async def running(given: AnalyticsSettings) -> AsyncIterator[Analytics]:
         loops.cancel()
         await asyncio.gather(loops, return_exceptions=True)
         await service.stop()
-
-
-async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    while not await true():  # noqa: ASYNC110 # what it looks at is in another process or a table
-        await asyncio.sleep(0.1)
-
-
-class Watcher:
-    """Looks into the database behind the worker's back."""
-
-    def __init__(self, database_url: str) -> None:
-        self.database = Database(database_url)
-
-    async def statuses(self) -> dict[str, str]:
-        async with self.database.read() as connection:
-            found = await connection.execute(sa.select(calls.c.call_id, calls.c.status))
-            return {name: status for name, status in found}
-
-    async def all_scored(self, names: list[CallId]) -> bool:
-        return await self.statuses() == dict.fromkeys(names, "scored")
-
-    async def counts(self) -> list[int]:
-        found = []
-        async with self.database.read() as connection:
-            for table in (calls, turns, scores):
-                query = sa.select(sa.func.count()).select_from(table)
-                found.append(int((await connection.execute(query)).scalar_one()))
-        return found
-
-
-@asynccontextmanager
-async def watching(database_url: str) -> AsyncIterator[Watcher]:
-    watcher = Watcher(database_url)
-    try:
-        await watcher.database.migrate()
-        yield watcher
-    finally:
-        await watcher.database.close()
 
 
 async def left_in_redis(redis_url: str) -> list[str]:
