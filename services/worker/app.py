@@ -11,7 +11,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-import aiohttp
 from aiohttp import web
 
 from callfleet import link, telemetry
@@ -66,7 +65,6 @@ class Worker:
         self._slots = Slots(self._redis)
         self._leases = Leases(self._slots, settings.worker_id, list(config.orgs))
         self._links = LinkServer(settings.secret, settings.worker_id, self.take)
-        self._http: aiohttp.ClientSession | None = None
         self._site: Site | None = None
         self._url = ""
         self._ports = Ports(
@@ -85,12 +83,6 @@ class Worker:
         metrics.capacity(self._settings.slots)
         for name, org in self._config.orgs.items():
             await self._slots.configure(name, OrgLimits.of(org, self._config.agents.values()))
-        # A connection per session, for as long as the call: a pool's limit would be another slot
-        # count. No limit on the total either; every step of a session has one of its own.
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
-            timeout=aiohttp.ClientTimeout(total=None),
-        )
         routes = web.Application()
         routes.router.add_get(link.PATH, self._links.handle)
         self._site = await Site.open(
@@ -132,8 +124,6 @@ class Worker:
         await self._links.stop()
         if self._site is not None:
             await self._site.close()
-        if self._http is not None:
-            await self._http.close()
         try:
             await self._roster.withdraw(self._settings.worker_id)
         except StoreFault as fault:
@@ -188,10 +178,7 @@ class Worker:
         return sum(not call.talk.over.is_set() for call in self._calls.values())
 
     def _session(self, agent: Agent, settings: dict[str, Any], fmt: AudioFormat) -> Session:
-        assert self._http is not None
-        return Session(
-            self._http, self._endpoints[agent.org], model=agent.model, settings=settings, fmt=fmt
-        )
+        return Session(self._endpoints[agent.org], model=agent.model, settings=settings, fmt=fmt)
 
     # The roster ----------------------------------------------------------------------------------
 
