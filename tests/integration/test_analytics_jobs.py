@@ -1,7 +1,6 @@
 """Recording and scoring, killed between any two steps, failing in every way: each call once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from services.analytics.limits import Limits
 from services.analytics.metrics import Outcome
 from services.analytics.schema import calls, notes, scores, turns
 from services.analytics.store import Store
+from tests.analytics_fate import Fate, Killed, Mortal, doom
 from tests.analytics_scene import (
     Journals,
     Model,
@@ -30,47 +30,6 @@ from tests.analytics_scene import (
 from tests.postgres_server import PostgresServer
 
 LEASE_MS = int(Limits().lease_s * 1000)
-
-
-class Killed(BaseException):
-    """SIGKILL: no code of ours runs after it."""
-
-
-class Fate:
-    """Kills at the n-th step it sees."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-        self.steps = 0
-
-    def step(self, *_about: Any) -> None:
-        self.steps += 1
-        if self.steps == self.at:
-            raise Killed
-
-
-class Mortal:
-    """A thing each of whose calls can be the last, before or after it did its work."""
-
-    def __init__(self, thing: Any, fate: Fate) -> None:
-        self._thing = thing
-        self._fate = fate
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            self._fate.step()
-            done = await getattr(self._thing, name)(*args, **kwargs)
-            self._fate.step()
-            return done
-
-        return call
-
-
-def doom(database: Database, fate: Fate) -> None:
-    """Every statement, and the commit, can be the last thing the process does."""
-    engine = database._engine.sync_engine
-    sa.event.listen(engine, "before_cursor_execute", fate.step)
-    sa.event.listen(engine, "commit", fate.step)
 
 
 def recorder(journals: Any, store: Any, **facts: AgentFacts) -> Recorder:
