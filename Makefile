@@ -32,10 +32,13 @@ bench: setup ## cost per call, added latency, the semaphore, beside a bare relay
 chaos: setup ## the semaphore under fire for minutes, with real processes
 	@$(BIN)/python -m tests.chaos.slots $(ARGS)
 
+docs: setup ## write settings, metrics and schema into the documents that repeat them
+	@$(BIN)/python -m tools.docs
+
 lock: setup ## write the lock files anew from pyproject.toml
 	@$(BIN)/python tools/lock.py
 
 clean: ## remove what can be made again
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache var
 
-.PHONY: help setup demo test unit fmt lint check bench chaos lock clean
+.PHONY: help setup demo test unit fmt lint check bench chaos docs lock clean

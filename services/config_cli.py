@@ -75,6 +75,11 @@ def all_knobs() -> dict[Knob, list[str]]:
     return found
 
 
+def settings_table() -> str:
+    """Every variable of every service, for the README."""
+    return _env(None, markdown=True)
+
+
 def _env(service: str | None, *, markdown: bool) -> str:
     rows = [(knob, who) for knob, who in all_knobs().items() if service in (None, *who)]
     lines = []

@@ -1,0 +1,1 @@
+"""Chores of the repository itself: set-up, lock files, documents."""
