@@ -58,7 +58,7 @@ INTENTIONAL_ENDS = frozenset(
 
 
 class CallStart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything known of a call when its leg opens."""
+    """Everything known of a call when a worker, or nobody, gets it."""
 
     call_id: CallId
     org: str
@@ -70,6 +70,7 @@ class CallStart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audio: str  # the leg's format, one of callfleet.audio.FORMATS
     started_at_ms: int  # unix, when the webhook was answered
     traceparent: str = ""  # W3C trace context; empty when tracing is off
+    waited_ms: int = 0  # how long its caller was held until there was a slot, or no hope of one
 
 
 def encode_start(start: CallStart) -> bytes:

@@ -68,9 +68,7 @@ def _check_org(org: Org, path: str, mistakes: Mistakes) -> None:
     if org.sessions is not None and org.reserve >= org.sessions:
         mistakes.add(below(path, "reserve"), f"must be less than sessions ({org.sessions})")
     if org.queue.hold_audio == "":
-        mistakes.add(
-            below(path, "queue.hold_audio"), "must not be empty: name a file, or leave it out"
-        )
+        mistakes.add(f"{path}.queue.hold_audio", "must not be empty: name a file, or leave it out")
 
 
 def _check_agent(agent: Agent, config: Config, path: str, mistakes: Mistakes) -> None:

@@ -1,11 +1,13 @@
 """May this call have a session? And, for calls that no worker ever took, the end of their story.
 
-The slot is asked for at the webhook, before Twilio is told to open a stream, and lives unrenewed
-until the worker adopts it. Whatever happens in between, the call is written down once: by its
-worker, or, when there is none, here.
+The slot is asked for at the webhook, before Twilio is told to open a stream. Whatever happens
+afterwards, the call is written down once: by its worker, or, when there is none, here. While Redis
+is away those ends are kept and written when it is back: a promised call back must not be forgotten.
 """
 
+import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -14,8 +16,14 @@ from callfleet.calls import CallStart, EndReason
 from callfleet.config import Config
 from callfleet.errors import AtCapacity, CallEnded, SlotLost, StoreFault
 from callfleet.journal import Journal
-from callfleet.journal_entries import CallEnd
-from callfleet.slots import Full, Lease, OrgLimits, Slots
+from callfleet.journal_entries import CallEnd, Note
+from callfleet.slots import Full, Lease, OrgLimits, Priority, Slots, Waiting
+from services.gateway import metrics
+
+CALL_BACK: Final = "call_back_requested"
+LATE_MAX: Final = 10_000  # ends kept for a Redis that is away; beyond, the oldest is lost
+LATE_EVERY_S: Final = 1.0
+_SERVED_BY_OVERFLOW: Final = frozenset({EndReason.NO_SLOT, EndReason.NO_WORKER})
 
 log: Final = telemetry.logger(__name__)
 
@@ -29,69 +37,130 @@ class Admission:
         journal: Journal,
         *,
         holder: str,
+        config: Config,
         clock_s: Callable[[], float] = time.time,
     ) -> None:
         self._slots = slots
         self._journal = journal
         self._holder = holder
+        self._config = config
         self._clock_s = clock_s
+        self._late: deque[tuple[CallStart, CallEnd]] = deque(maxlen=LATE_MAX)
 
-    async def configure(self, config: Config) -> None:
+    async def configure(self) -> None:
         """Tell the semaphore what the file says; every process does.
 
         With Redis away it is told at the first call instead: readiness says that Redis is away.
         """
-        for name, limits in limits_of(config).items():
+        for name, limits in limits_of(self._config).items():
             try:
                 await self._slots.configure(name, limits)
             except StoreFault as fault:
                 log.warning("limits not told yet", org=name, why=str(fault))
 
-    async def ask(self, start: CallStart) -> bool:
-        """A slot for the call, now. Asking again for the same call changes nothing."""
-        # Where callers may wait, this is where they will be told to.
+    async def ask(
+        self, start: CallStart, *, priority: Priority = Priority.INBOUND
+    ) -> Lease | Waiting | Full:
+        """A slot for the call, or a place in its org's queue, if it has one.
+
+        Asking again for the same call changes nothing, but that this gateway has it now. Raises
+        StoreFault.
+        """
         answer = await self._slots.acquire(
-            start.org, start.agent, start.call_id, holder=self._holder
+            start.org,
+            start.agent,
+            start.call_id,
+            holder=self._holder,
+            priority=priority,
+            wait=self._config.orgs[start.org].queue.max_waiting > 0,
         )
         if isinstance(answer, Full):
             log.info("no slot", agent=start.agent, org=start.org, scope=answer.scope)
-        return isinstance(answer, Lease)
+        return answer
 
-    async def turn_away(self, start: CallStart) -> None:
-        """It had no slot and got the overflow; it is recorded all the same."""
-        await self._close(start, EndReason.NO_SLOT, None)
+    async def leave(self, start: CallStart) -> None:
+        """Out of the queue at once, or the slot back that nobody took up."""
+        try:
+            await self._slots.leave(start.org, start.call_id)
+        except StoreFault as fault:
+            log.warning("place left to lapse", why=str(fault))
+
+    async def turn_away(self, start: CallStart, reason: EndReason = EndReason.NO_SLOT) -> None:
+        """It has no slot; it is recorded all the same. Never raises."""
+        end = self._end(reason)
+        try:
+            await self._close(start, end, None)
+        except StoreFault as fault:
+            self._keep(start, end, fault)
 
     async def close_unserved(self, start: CallStart, reason: EndReason) -> None:
         """It had a slot, and no worker has it, or none any more: give back and write down.
 
         Taking the slot over first shuts out a worker that only seems dead: what it still writes
-        comes with the older token.
+        comes with the older token. Never raises: what Redis cannot be told now it is told later.
         """
+        end = self._end(reason)
+        try:
+            await self._give_back(start, end)
+        except StoreFault as fault:
+            self._keep(start, end, fault)
+
+    async def run(self) -> None:
+        """Write down what Redis could not be told; for the life of the process."""
+        while True:
+            await asyncio.sleep(LATE_EVERY_S)
+            await self.catch_up()
+
+    async def catch_up(self) -> None:
+        while self._late:
+            start, end = self._late[0]
+            with telemetry.bind_call(start.call_id):
+                try:
+                    await self._give_back(start, end)
+                except StoreFault:
+                    return
+            if self._late and self._late[0] == (start, end):
+                self._late.popleft()
+            metrics.calls_unrecorded(len(self._late))
+
+    def _keep(self, start: CallStart, end: CallEnd, fault: StoreFault) -> None:
+        log.error("call not recorded yet", reason=end.reason, why=str(fault))
+        if len(self._late) == LATE_MAX:
+            log.error("an older call is never recorded", lost=self._late[0][0].call_id)
+        self._late.append((start, end))
+        metrics.calls_unrecorded(len(self._late))
+
+    async def _give_back(self, start: CallStart, end: CallEnd) -> None:
         try:
             lease = await self._slots.adopt(
                 start.org, start.agent, start.call_id, holder=self._holder
             )
-        except AtCapacity:
-            lease = None  # it had lapsed already, and nobody needs it now
-        if not await self._close(start, reason, lease) and lease is not None:
+        except AtCapacity:  # it had lapsed already, or was still waited for
+            lease = None
+            await self._slots.leave(start.org, start.call_id)
+        if not await self._close(start, end, lease) and lease is not None:
             await self._slots.release(lease)
 
-    async def _close(self, start: CallStart, reason: EndReason, lease: Lease | None) -> bool:
+    async def _close(self, start: CallStart, end: CallEnd, lease: Lease | None) -> bool:
         """False: somebody else has written the end, or will."""
         try:
             journal = await self._journal.open(start, lease.token if lease else 0)
-            await journal.end(CallEnd(reason, int(self._clock_s() * 1000)), lease)
+            if self._is_promised(start, end.reason) and not journal.entries:
+                at_ms = max(0, end.ended_at_ms - start.started_at_ms)
+                await journal.append(Note(CALL_BACK, at_ms))
+            await journal.end(end, lease)
         except (CallEnded, SlotLost):
             return False
         return True
 
-    async def close_quietly(self, start: CallStart, reason: EndReason) -> None:
-        """`close_unserved` where nobody is left who could do anything about Redis being away."""
-        try:
-            await self.close_unserved(start, reason)
-        except StoreFault as fault:
-            # The slot lapses by itself; the call is missing from the records.
-            log.error("call not recorded", reason=reason, why=str(fault))
+    def _is_promised(self, start: CallStart, reason: EndReason) -> bool:
+        """The caller was told that somebody will call back."""
+        agent = self._config.agents.get(start.agent)
+        promises = agent is not None and bool(agent.overflow.promise)
+        return promises and reason in _SERVED_BY_OVERFLOW and start.caller.startswith("+")
+
+    def _end(self, reason: EndReason) -> CallEnd:
+        return CallEnd(reason, int(self._clock_s() * 1000))
 
 
 def limits_of(config: Config) -> Mapping[str, OrgLimits]:

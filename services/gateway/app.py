@@ -5,10 +5,12 @@ bodies and headers, no keep-alive worth holding, no word about what it runs on. 
 health are on the private port, which `callfleet.service` owns.
 """
 
+import asyncio
 import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 from aiohttp import web
@@ -20,14 +22,17 @@ from callfleet.journal import Journal
 from callfleet.roster import Roster
 from callfleet.service import Site, main_of, ping, redis_pool
 from callfleet.slots import Slots
+from callfleet.slots_keeper import SlotKeeper
 from services.gateway.admission import Admission
 from services.gateway.callbook import CallBook
+from services.gateway.hold_audio import hold_loops
 from services.gateway.links import Links
 from services.gateway.media import TwilioMedia
 from services.gateway.relay import Switching
 from services.gateway.routing import Routing
 from services.gateway.settings import GatewaySettings
 from services.gateway.tokens import Tokens
+from services.gateway.waiting import WaitingRoom
 from services.gateway.webhooks import (
     AFTER_PATH,
     BODY_BYTES,
@@ -52,29 +57,38 @@ class Gateway:
         self._redis: Redis | None = None
         self._links: Links | None = None
         self._media: TwilioMedia | None = None
+        self._room: WaitingRoom | None = None
+        self._loops: list[Callable[[], Awaitable[None]]] = []
         self._site: Site | None = None
 
     async def start(self) -> None:
-        settings = self._settings
+        settings, config, holder = self._settings, self._config, _holder()
         redis = self._redis = redis_pool(settings.redis_url)
+        slots = Slots(redis)
         journal = Journal(redis, KeyRing.parse(settings.encryption_keys))
-        admission = Admission(Slots(redis), journal, holder=_holder())
-        await admission.configure(self._config)
+        admission = Admission(slots, journal, holder=holder, config=config)
+        await admission.configure()
+        keeper = SlotKeeper(slots, redis, holder, config.orgs)
+        sounds = hold_loops(config, Path(settings.config_path).parent)
+        room = self._room = WaitingRoom(admission, keeper, config, sounds)
+        routing = Routing(Roster(redis))
         self._links = Links(settings.secret)
         tokens, callbook = Tokens(settings.secret), CallBook(redis)
         self._media = TwilioMedia(
             tokens=tokens,
             callbook=callbook,
-            switching=Switching(Routing(Roster(redis)), self._links, admission),
+            switching=Switching(routing, self._links, admission, room),
             public_url=settings.public_url,
             auth_token=settings.twilio_auth_token,
         )
+        self._loops = [self._media.watch, keeper.run, routing.seen.run, admission.run]
         webhooks = TwilioWebhooks(
-            config=self._config,
+            config=config,
             tokens=tokens,
             callbook=callbook,
             admission=admission,
             journal=journal,
+            room=room,
             public_url=settings.public_url,
             auth_token=settings.twilio_auth_token,
         )
@@ -104,8 +118,9 @@ class Gateway:
         return 0 if self._media is None else self._media.legs
 
     async def run(self) -> None:
-        assert self._media is not None
-        await self._media.watch()
+        async with asyncio.TaskGroup() as tasks:
+            for loop in self._loops:
+                tasks.create_task(_forever(loop))
 
     async def drain(self) -> None:
         """Readiness is gone, so new webhooks go elsewhere; legs stay until their calls end."""
@@ -115,6 +130,8 @@ class Gateway:
     async def stop(self) -> None:
         if self._media is not None:
             await self._media.stop()
+        if self._room is not None:
+            self._room.close()
         if self._site is not None:
             await self._site.close()
         if self._links is not None:
@@ -138,9 +155,19 @@ async def _say_little(request: web.Request, response: web.StreamResponse) -> Non
     response.headers.popall("Server", None)
 
 
+async def _forever(loop: Callable[[], Awaitable[None]]) -> None:
+    await loop()
+
+
 def _holder() -> str:
     return f"gateway:{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 def main() -> int:
-    return main_of(Gateway.name, GatewaySettings, Gateway)
+    return main_of(Gateway.name, GatewaySettings, Gateway, also=_sounds)
+
+
+def _sounds(config: Config, environ: Mapping[str, str]) -> None:
+    """The files that callfleet.yaml names, judged with the rest of the configuration."""
+    given = environ.get("CALLFLEET_CONFIG", "").strip() or "callfleet.yaml"
+    hold_loops(config, Path(given).parent)

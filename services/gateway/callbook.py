@@ -6,23 +6,35 @@ call), which tokens were used (each opens one stream in the whole fleet), and ho
 far as a gateway saw it (so that what comes after need not wait for the journal).
 """
 
+import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from redis.asyncio import Redis
 
 from callfleet.calls import EndReason
+from callfleet.errors import StoreFault
 from callfleet.redis_scripts import store_faults
 
 KEPT_S: Final = 24 * 3600  # a carrier ends a call of its own accord long before
 REMEMBERED_HERE: Final = 2_000
+USE_LIMIT_S: Final = 1.0  # a caller hears nothing meanwhile
 
 
 def key_of(carrier_call_id: str) -> str:
     """A hash: `token`, `used:<digest>`, `ended`."""
     return f"callfleet:gateway:call:{carrier_call_id}"
+
+
+V = TypeVar("V")
+
+
+def _remember(memory: "OrderedDict[str, V]", key: str, value: V) -> None:
+    memory[key] = value
+    if len(memory) > REMEMBERED_HERE:
+        memory.popitem(last=False)
 
 
 class CallBook:
@@ -31,12 +43,21 @@ class CallBook:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._ended_here: OrderedDict[str, EndReason] = OrderedDict()
+        self._tokens_here: OrderedDict[str, str] = OrderedDict()
+        self._used_here: OrderedDict[str, bool] = OrderedDict()
 
     async def keep_token(self, carrier_call_id: str, token: str) -> str:
         """The call's token: this one, or the one it was given before."""
-        if await self._set_once(carrier_call_id, "token", token):
-            return token
-        return await self.token(carrier_call_id) or token
+        if not await self._set_once(carrier_call_id, "token", token):
+            token = await self.token(carrier_call_id) or token
+        _remember(self._tokens_here, carrier_call_id, token)
+        return token
+
+    def keep_token_here(self, carrier_call_id: str, token: str) -> str:
+        """`keep_token` while Redis is away."""
+        token = self._tokens_here.get(carrier_call_id, token)
+        _remember(self._tokens_here, carrier_call_id, token)
+        return token
 
     async def token(self, carrier_call_id: str) -> str | None:
         found = await self._get(carrier_call_id, "token")
@@ -44,6 +65,17 @@ class CallBook:
 
     async def use(self, carrier_call_id: str, digest: str) -> bool:
         """Claim the token of this digest; False: somebody has it already."""
+        if digest in self._used_here:
+            return False
+        try:
+            async with asyncio.timeout(USE_LIMIT_S):
+                ours = await self._claim(carrier_call_id, digest)
+        except (StoreFault, TimeoutError):
+            ours = digest not in self._used_here
+        _remember(self._used_here, digest, True)
+        return ours
+
+    async def _claim(self, carrier_call_id: str, digest: str) -> bool:
         field, claim = f"used:{digest}", secrets.token_hex(8)
         if await self._set_once(carrier_call_id, field, claim):
             return True
@@ -51,9 +83,7 @@ class CallBook:
         return await self._get(carrier_call_id, field) == claim.encode()
 
     async def note_end(self, carrier_call_id: str, reason: EndReason) -> None:
-        self._ended_here[carrier_call_id] = reason
-        if len(self._ended_here) > REMEMBERED_HERE:
-            self._ended_here.popitem(last=False)
+        _remember(self._ended_here, carrier_call_id, reason)
         key = key_of(carrier_call_id)
         with store_faults("callbook end"):
             async with self._redis.pipeline(transaction=True) as both:

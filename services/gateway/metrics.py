@@ -24,7 +24,9 @@ class Answered(StrEnum):
     """What a webhook came to."""
 
     ADMITTED = "admitted"
+    QUEUED = "queued"
     FULL = "full"
+    BLIND = "blind"  # Redis is away, and the org lets its callers in all the same
     UNKNOWN_NUMBER = "unknown_number"
     STORE_AWAY = "store_away"
     FORGED = "forged"
@@ -42,6 +44,15 @@ class Refused(StrEnum):
     TOKEN = "token"  # noqa: S105 # none of ours, or too late
 
 
+class Waited(StrEnum):
+    """How a wait for a slot ended."""
+
+    GRANTED = "granted"
+    GAVE_UP = "gave_up"  # the longest wait was over
+    HUNG_UP = "hung_up"
+    OVERFLOW = "overflow"  # there was nothing to wait for any more
+
+
 class Misplaced(StrEnum):
     """Why a call went to another worker than the roster first said."""
 
@@ -50,6 +61,7 @@ class Misplaced(StrEnum):
 
 
 _SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_WAIT_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
 _legs = Gauge("callfleet_gateway_legs_live", "Media sockets of callers that are up.")
 _calls = Counter("callfleet_gateway_calls", "Legs that ended, by how the call ended.", ["reason"])
@@ -68,6 +80,19 @@ _misplaced = Counter(
     "callfleet_gateway_placements_failed", "Workers that did not take a call.", ["why"]
 )
 
+_waiting = Gauge("callfleet_gateway_calls_waiting", "Callers who hear the hold sound.", ["org"])
+_wait_s = Histogram(
+    "callfleet_gateway_wait_seconds",
+    "How long callers were held who found no free slot, by how that ended.",
+    ["outcome"],
+    buckets=_WAIT_SECONDS,
+)
+_announcements = Counter("callfleet_gateway_announcements", "Places in line that were spoken.")
+_unrecorded = Gauge(
+    "callfleet_gateway_calls_unrecorded", "Ended calls that Redis has not been told of yet."
+)
+
+_WAITS: Final = {outcome: _wait_s.labels(outcome.value) for outcome in Waited}
 _CALLS: Final = {reason: _calls.labels(reason.value) for reason in EndReason}
 
 
@@ -100,6 +125,21 @@ def call_placed(seconds: float) -> None:
 
 def call_misplaced(why: Misplaced) -> None:
     _misplaced.labels(why.value).inc()
+
+
+def wait_began(org: str) -> None:
+    """Orgs are those of the file: a closed set."""
+    _waiting.labels(org).inc()
+
+
+def wait_ended(org: str, outcome: Waited, seconds: float, announced: int) -> None:
+    _waiting.labels(org).dec()
+    _WAITS[outcome].observe(seconds)
+    _announcements.inc(announced)
+
+
+def calls_unrecorded(count: int) -> None:
+    _unrecorded.set(count)
 
 
 class LinkCounts(Collector):

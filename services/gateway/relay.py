@@ -1,18 +1,20 @@
 """One call between its leg and its worker: audio both ways until one side ends.
 
 A relay knows neither carriers nor sockets. The leg tells it what the caller does, the stream what
-the worker does; both call it synchronously, so that nothing is scheduled per frame. `run` places
-the call and waits for its end; the first reason given is the call's, and the side that does not
-know yet is told.
+the worker does; both call it synchronously, so that nothing is scheduled per frame. `run` has the
+call wait for its slot, places it and waits for its end; the first reason given is the call's, and
+the side that does not know yet is told.
 """
 
 import asyncio
 from collections import deque
 from typing import Final, Protocol
 
+import msgspec
+
 from callfleet import telemetry
 from callfleet.calls import CallStart, EndReason
-from callfleet.errors import AtCapacity, CallEnded, LinkFault, NoWorker, StoreFault
+from callfleet.errors import AtCapacity, CallEnded, LinkFault, NoWorker
 from callfleet.link import CALLER_AUDIO_BOUND, Dtmf, Mark
 from callfleet.link_stream import Stream
 from services.gateway import metrics
@@ -20,6 +22,11 @@ from services.gateway.admission import Admission
 from services.gateway.links import Links
 from services.gateway.metrics import Misplaced
 from services.gateway.routing import Routing, Search
+from services.gateway.wait import Wait
+from services.gateway.waiting import WaitingRoom
+
+_UNRECORDED_BY_WORKER: Final = frozenset({EndReason.WORKER_LOST, EndReason.NO_SLOT})
+"""The first cannot write it down; the second had no slot to open a journal with."""
 
 log: Final = telemetry.logger(__name__)
 
@@ -33,12 +40,15 @@ class Leg(Protocol):
 
 
 class Switching:
-    """What every relay of a gateway shares: how calls find workers."""
+    """What every relay of a gateway shares: how calls find slots and workers."""
 
-    def __init__(self, routing: Routing, links: Links, admission: Admission) -> None:
+    def __init__(
+        self, routing: Routing, links: Links, admission: Admission, room: WaitingRoom
+    ) -> None:
         self.routing = routing
         self.links = links
         self.admission = admission
+        self.room = room
 
 
 class Relay:
@@ -53,6 +63,7 @@ class Relay:
         self._stream: Stream | None = None
         self._early: deque[bytes] = deque()  # what the caller says while the call is placed
         self._early_bytes = 0
+        self._admitted = False
         self._served = False
         self._loop = asyncio.get_running_loop()
         self._over: asyncio.Future[EndReason] = self._loop.create_future()
@@ -113,20 +124,45 @@ class Relay:
     # Its life.
 
     async def run(self) -> EndReason:
-        """Place the call, and wait for its end."""
-        began = self._loop.time()
-        stream = await self._place()
-        if stream is not None:
-            metrics.call_placed(self._loop.time() - began)
-            self._attach(stream)
-        self._served = stream is not None
+        """Wait for a slot, place the call, and wait for its end."""
+        self._admitted = await self._admit()
+        if self._admitted:
+            began = self._loop.time()
+            stream = await self._place()
+            self._switching.room.let_go(self.start)  # the worker renews the slot, or nobody shall
+            if stream is not None:
+                metrics.call_placed(self._loop.time() - began)
+                self._attach(stream)
+            self._served = stream is not None
         return await self._over
 
     async def record(self) -> None:
         """See that the end is written down: the worker does it, unless there was or is none."""
-        reason = self._over.result()
-        if not self._served or reason is EndReason.WORKER_LOST:
-            await self._switching.admission.close_quietly(self.start, reason)
+        reason, admission = self._over.result(), self._switching.admission
+        if not self._admitted:
+            await admission.turn_away(self.start, reason)
+        elif not self._served or reason in _UNRECORDED_BY_WORKER:
+            await admission.close_unserved(self.start, reason)
+
+    async def _admit(self) -> bool:
+        """A slot, after a wait if need be; False: the call has ended without."""
+        wait = Wait(self.start, self._leg, self._switching.room)
+        waiting = asyncio.create_task(wait.run())
+        try:
+            await asyncio.wait((waiting, self._over), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not waiting.done():
+                waiting.cancel()
+                await asyncio.wait((waiting,))
+        admitted = not waiting.cancelled() and waiting.result()
+        self.start = msgspec.structs.replace(self.start, waited_ms=round(wait.waited_s * 1000))
+        if wait.waited_s:
+            self._early.clear()  # said to the music, not to the agent
+            self._early_bytes = 0
+        if not admitted:
+            self.end(EndReason.NO_SLOT)
+            await self._switching.room.leave(self.start)
+        return admitted
 
     def _attach(self, stream: Stream) -> None:
         if self._over.done():  # the caller left meanwhile; the worker, having the call, records it
@@ -151,9 +187,6 @@ class Relay:
             self.end(EndReason.NO_SLOT)
         except CallEnded:
             self.end(EndReason.SLOT_LOST)
-        except StoreFault as fault:
-            log.error("call cannot be placed", why=str(fault))
-            self.end(EndReason.NO_WORKER)
         return None
 
     async def _try(self, search: Search) -> Stream | None:

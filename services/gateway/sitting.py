@@ -221,6 +221,7 @@ class Sitting:
             org=self._start.org,
             worker=relay.worker_id,
             duration_s=round(duration_s, 3),
+            waited_s=relay.start.waited_ms / 1000,
             heard_frames=relay.heard_frames,
             gaps=self._leg.dialect.gaps,
         )

@@ -18,6 +18,7 @@ from callfleet.calls import CallStart, EndReason, LegKind, new_call_id
 from callfleet.config import Agent, Config
 from callfleet.errors import CallerFault, StoreFault
 from callfleet.journal import Journal
+from callfleet.slots import Full, Waiting
 from services.gateway import metrics
 from services.gateway.admission import Admission
 from services.gateway.callbook import CallBook
@@ -31,10 +32,12 @@ from services.gateway.carriers.twilio_webhooks import (
 )
 from services.gateway.metrics import Answered, Asked
 from services.gateway.tokens import NONCE_BYTES, Tokens, digest
+from services.gateway.waiting import WaitingRoom
 
 BODY_BYTES: Final = 64 * 1024
 BODY_LIMIT_S: Final = 5.0
 ANSWER_LIMIT_S: Final = 4.0  # Twilio waits 15 s, a caller rather less
+NOTE_LIMIT_S: Final = 0.5
 
 VOICE_PATH: Final = "/twilio/voice"
 AFTER_PATH: Final = "/twilio/after"
@@ -57,6 +60,7 @@ class TwilioWebhooks:
         callbook: CallBook,
         admission: Admission,
         journal: Journal,
+        room: WaitingRoom,
         public_url: str,
         auth_token: str,
         clock_s: Callable[[], float] = time.time,
@@ -66,6 +70,7 @@ class TwilioWebhooks:
         self._callbook = callbook
         self._admission = admission
         self._journal = journal
+        self._room = room
         self._public_url = public_url
         self._stream_url = "ws" + public_url.removeprefix("http") + MEDIA_PATH
         self._auth_token = auth_token
@@ -120,31 +125,55 @@ class TwilioWebhooks:
         if agent is None:
             log.warning("nobody owns the number", called=webhook.called)
             return Answered.UNKNOWN_NUMBER, twiml.say(twiml.UNKNOWN_NUMBER)
+        start = self._begin(webhook, agent)
         try:
             async with asyncio.timeout(ANSWER_LIMIT_S):
-                return await self._admit(webhook, agent)
+                return await self._admit(webhook, agent, start)
         except (StoreFault, TimeoutError) as fault:
-            log.error("call cannot be admitted", agent=agent.name, why=str(fault))
-            return Answered.STORE_AWAY, twiml.overflow(agent.overflow)
+            log.error("Redis cannot be asked", agent=agent.name, why=str(fault))
+        return await self._admit_blindly(webhook, agent, start)
 
-    async def _admit(self, webhook: Webhook, agent: Agent) -> Answer:
-        """A slot and a stream, or the overflow. Twilio may ask twice for one call."""
-        start, token = await self._name(webhook, agent)
+    async def _admit(self, webhook: Webhook, agent: Agent, start: CallStart) -> Answer:
+        """A stream for a slot or a place in the queue, or the overflow; the same if asked twice."""
+        ours = self._token(start)
+        token = await self._callbook.keep_token(webhook.call_sid, ours)
+        if token != ours:  # not its first webhook
+            start = self._tokens.recall(token)
         with telemetry.bind_call(start.call_id):
             ended = await self._callbook.ended(webhook.call_sid)
-            if ended is None and await self._admission.ask(start):
-                log.info("call admitted", agent=start.agent, org=start.org)
-                return Answered.ADMITTED, self._connect(token)
             if ended is None:
-                await self._callbook.note_end(webhook.call_sid, EndReason.NO_SLOT)
+                answer = await self._room.enter(start)
+                if not isinstance(answer, Full):
+                    waits = isinstance(answer, Waiting)
+                    log.info("call admitted", agent=start.agent, org=start.org, waits=waits)
+                    return Answered.QUEUED if waits else Answered.ADMITTED, self._connect(token)
+                await self._note_no_slot(webhook)
                 await self._admission.turn_away(start)
-            return Answered.FULL, twiml.overflow(agent.overflow)
+            return Answered.FULL, _overflow(webhook, agent)
 
-    async def _name(self, webhook: Webhook, agent: Agent) -> tuple[CallStart, str]:
-        """The call and its token: those it has already, if this is not its first webhook."""
-        now_s = self._clock_s()
-        start = CallStart(
-            call_id=new_call_id(int(now_s * 1000), secrets.token_bytes(10)),
+    async def _admit_blindly(self, webhook: Webhook, agent: Agent, start: CallStart) -> Answer:
+        """Redis is away: let the caller in if the org's file says so, else the overflow."""
+        token = self._callbook.keep_token_here(webhook.call_sid, self._token(start))
+        start = self._tokens.recall(token)
+        with telemetry.bind_call(start.call_id):
+            if self._room.let_in(start):
+                log.warning("call let in without Redis", agent=start.agent, org=start.org)
+                return Answered.BLIND, self._connect(token)
+            await self._note_no_slot(webhook)
+            await self._admission.turn_away(start)
+            return Answered.STORE_AWAY, _overflow(webhook, agent)
+
+    async def _note_no_slot(self, webhook: Webhook) -> None:
+        try:
+            async with asyncio.timeout(NOTE_LIMIT_S):
+                await self._callbook.note_end(webhook.call_sid, EndReason.NO_SLOT)
+        except (StoreFault, TimeoutError) as fault:
+            log.warning("end not noted", reason=EndReason.NO_SLOT, why=str(fault))
+
+    def _begin(self, webhook: Webhook, agent: Agent) -> CallStart:
+        now_ms = int(self._clock_s() * 1000)
+        return CallStart(
+            call_id=new_call_id(now_ms, secrets.token_bytes(10)),
             org=agent.org,
             agent=agent.name,
             leg=LegKind.TWILIO,
@@ -152,12 +181,13 @@ class TwilioWebhooks:
             called=webhook.called,
             carrier_call_id=webhook.call_sid,
             audio=PCMU.name,
-            started_at_ms=int(now_s * 1000),
+            started_at_ms=now_ms,
             traceparent=telemetry.traceparent(),
         )
-        ours = self._tokens.make(start, now_s=now_s, nonce=secrets.token_bytes(NONCE_BYTES))
-        token = await self._callbook.keep_token(webhook.call_sid, ours)
-        return (start if token == ours else self._tokens.recall(token)), token
+
+    def _token(self, start: CallStart) -> str:
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return self._tokens.make(start, now_s=self._clock_s(), nonce=nonce)
 
     def _connect(self, token: str) -> str:
         return twiml.connect(
@@ -181,7 +211,7 @@ class TwilioWebhooks:
                     reason = reason or await self._unseen_end(webhook, start)
         except (StoreFault, TimeoutError) as fault:
             log.error("a call's end is not known", why=str(fault))
-        facts = twiml.Facts(reason=reason, is_over=webhook.is_over)
+        facts = twiml.Facts(reason, is_over=webhook.is_over, anonymous=webhook.is_anonymous)
         answer = Answered(twiml.what_next(facts).value)
         log.info("stream ended", reason=reason, answer=answer)
         return answer, twiml.after(facts, agent.overflow if agent else None)
@@ -198,7 +228,7 @@ class TwilioWebhooks:
         ended = await self._journal.ended(start.call_id)
         if ended is None and await self._never_came(webhook):
             ended = EndReason.CALLER_HUNG_UP if webhook.is_over else EndReason.LEG_LOST
-            await self._admission.close_quietly(start, ended)
+            await self._admission.close_unserved(start, ended)
         return ended
 
     async def _never_came(self, webhook: Webhook) -> bool:
@@ -218,6 +248,10 @@ class TwilioWebhooks:
             except (StoreFault, TimeoutError) as fault:
                 log.error("a call's end is not known", why=str(fault))
         return Answered.NOTED, ""
+
+
+def _overflow(webhook: Webhook, agent: Agent) -> str:
+    return twiml.overflow(agent.overflow, anonymous=webhook.is_anonymous)
 
 
 def _document(text: str) -> web.Response:

@@ -36,6 +36,10 @@ class Webhook(msgspec.Struct, frozen=True):
     status: str  # ringing, in-progress, completed ...
 
     @property
+    def is_anonymous(self) -> bool:
+        return self.caller == ANONYMOUS
+
+    @property
     def is_over(self) -> bool:
         return self.status in ("completed", "busy", "failed", "no-answer", "canceled")
 

@@ -13,6 +13,7 @@ import msgspec
 
 from callfleet.calls import EndReason
 from callfleet.config import Overflow
+from callfleet.config_model import DEFAULT_SORRY
 
 CONTENT_TYPE: Final = "text/xml"
 TOKEN_PARAMETER: Final = "token"  # noqa: S105 # a name, not a token
@@ -40,13 +41,16 @@ def say(sentence: str) -> str:
     return document(_say(sentence), "<Hangup/>")
 
 
-def overflow(way: Overflow, *, answered: bool = False) -> str:
+def overflow(way: Overflow, *, answered: bool = False, anonymous: bool = False) -> str:
     """What the agent's callers get when nobody can take the call.
 
-    A call that was answered cannot be busy any more: its caller hears a sentence.
+    A call that was answered cannot be busy any more: its caller hears a sentence. And nobody
+    promises to call back a number that is not known.
     """
     if way.dial is not None:
         return document(_dial(way.dial))
+    if way.promise:
+        return say(DEFAULT_SORRY if anonymous else way.promise)
     if way.say is not None:
         return say(way.say)
     return say(_GOODBYE) if answered else document('<Reject reason="busy"/>')
@@ -80,6 +84,7 @@ class Facts(msgspec.Struct, frozen=True):
 
     reason: EndReason | None  # how it ended; None: nobody has said, so a gateway was lost
     is_over: bool = False  # the caller is gone
+    anonymous: bool = False
 
 
 _DONE: Final = frozenset({EndReason.CALLER_HUNG_UP, EndReason.AGENT_HUNG_UP, EndReason.LEG_REFUSED})
@@ -102,7 +107,7 @@ def after(facts: Facts, way: Overflow | None) -> str:
     """The document for `what_next`; `way` is None when the call's agent is not known."""
     match what_next(facts):
         case Next.OVERFLOW if way is not None:
-            return overflow(way, answered=True)
+            return overflow(way, answered=True, anonymous=facts.anonymous)
         case Next.HANG_UP:
             return hang_up()
         case _:

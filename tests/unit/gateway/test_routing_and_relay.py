@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from callfleet.calls import CallId, CallStart, EndReason, LegKind
+from callfleet.config import Queue
 from callfleet.errors import AtCapacity, CallEnded, LinkFault, NoWorker, StoreFault
 from callfleet.link import CALLER_AUDIO_BOUND, Close, Frame
-from callfleet.roster import Route
+from callfleet.roster import Route, WorkerCard
+from callfleet.slots import Lease
 from services.gateway.relay import Relay, Switching
-from services.gateway.routing import Search
+from services.gateway.routing import LastSeen, Search
+from services.gateway.waiting import Place
 
 START = CallStart(
     call_id=CallId("c0"),
@@ -28,21 +31,27 @@ class Roster:
     """Places on the first worker that is not avoided."""
 
     def __init__(self, *workers: str) -> None:
-        self.workers = workers
+        self.workers_ = workers
         self.asked: list[tuple[str, ...]] = []
         self.away = False
+        self.seen = LastSeen(self)  # type: ignore[arg-type] # as much of a roster as it asks for
+
+    async def workers(self) -> list[WorkerCard]:
+        if self.away:
+            raise StoreFault
+        return [WorkerCard(name, f"ws://{name}", 2, 1, False, "test") for name in self.workers_]
 
     async def place(self, call_id: CallId, *, avoid: list[str] | tuple[str, ...] = ()) -> Route:
         if self.away:
             raise StoreFault
         self.asked.append(tuple(avoid))
-        for worker in self.workers:
+        for worker in self.workers_:
             if worker not in avoid:
                 return Route(call_id, worker, f"ws://{worker}")
         raise NoWorker
 
     def search(self, call_id: CallId) -> Search:
-        return Search(self, call_id)  # type: ignore[arg-type] # as much of a roster as it asks for
+        return Search(self, self.seen, call_id)  # type: ignore[arg-type] # the same
 
 
 class Stream:
@@ -84,8 +93,42 @@ class Admission:
     def __init__(self) -> None:
         self.closed: list[EndReason] = []
 
-    async def close_quietly(self, start: CallStart, reason: EndReason) -> None:
+    async def close_unserved(self, start: CallStart, reason: EndReason) -> None:
         self.closed.append(reason)
+
+    async def turn_away(self, start: CallStart, reason: EndReason) -> None:
+        self.closed.append(reason)
+
+
+class Room:
+    """Everybody has a slot already."""
+
+    loops: ClassVar = {"main": b"\xff" * 1600}
+
+    def __init__(self) -> None:
+        self.let: list[str] = []
+        self.left: list[str] = []
+
+    def queue(self, org: str) -> Queue:
+        return Queue()
+
+    def waited_s(self, start: CallStart) -> float:
+        return 0.0
+
+    def arrived(self, start: CallStart) -> None: ...
+
+    def departed(self, start: CallStart) -> None: ...
+
+    async def seat(self, start: CallStart) -> Place:
+        place = Place(start)
+        place.granted(Lease(start.org, start.agent, start.call_id, "gateway", 1))
+        return place
+
+    def let_go(self, start: CallStart) -> None:
+        self.let.append(start.call_id)
+
+    async def leave(self, start: CallStart) -> None:
+        self.left.append(start.call_id)
 
 
 class Leg:
@@ -107,8 +150,8 @@ class Stage:
 
     def __init__(self, roster: Roster, links: Links) -> None:
         self.roster, self.links = roster, links
-        self.admission, self.leg = Admission(), Leg()
-        switching: Any = Switching(roster, links, self.admission)  # type: ignore[arg-type] # played here
+        self.admission, self.leg, self.room = Admission(), Leg(), Room()
+        switching: Any = Switching(roster, links, self.admission, self.room)  # type: ignore[arg-type] # played here
         self.relay = Relay(START, self.leg, switching)
 
     async def play(self, *, until: EndReason | None = None) -> EndReason:
@@ -165,11 +208,25 @@ async def test_a_refusal_for_good_is_not_carried_elsewhere() -> None:
         assert stage.admission.closed == [reason]
 
 
-async def test_redis_away_ends_the_search() -> None:
+async def test_redis_away_and_nobody_seen_before_ends_the_search() -> None:
     roster = Roster("a")
     roster.away = True
     stage = Stage(roster, Links())
     assert await stage.play() is EndReason.NO_WORKER
+
+
+async def test_redis_away_leaves_the_workers_last_seen() -> None:
+    """One that does not answer is avoided, one that is full by our own count is not asked."""
+    roster, stream = Roster("a", "b"), Stream()
+    await roster.seen.look()
+    roster.away = True
+    await roster.seen.look()  # what was seen stays seen
+    dead = roster.seen.place(CallId("c1"), avoid=["b"])
+    assert (dead.worker_id, dead.url) == ("a", "ws://a")
+    links = Links(b=stream)
+    stage = Stage(roster, links)
+    assert await stage.play(until=EndReason.CALLER_HUNG_UP) is EndReason.CALLER_HUNG_UP
+    assert [worker for worker, _ in links.tried] == ["b"]
 
 
 async def test_what_the_caller_says_while_the_call_is_placed_is_kept_to_a_bound() -> None:
