@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -23,7 +24,7 @@ from simulators.child import ChildFailed
 from simulators.fleet import ACCOUNT_SID, Fleet, FleetPlan
 from simulators.phone import PhoneCompany
 from simulators.phone_report import CallReport
-from simulators.phone_scripts import Script, script_named
+from simulators.phone_scripts import script_named
 
 CALLS = (
     ("clinic", "polite"),
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(arguments: argparse.Namespace) -> int:
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 100)
     mistake = _mistake(arguments)
     if mistake:
         print(f"callfleet: {mistake}", file=sys.stderr)
@@ -149,31 +150,42 @@ async def _place_calls(fleet: Fleet, seed: int, console: Console) -> list[CallRe
         seed=seed,
     )
     scripts = [
-        (vertical, script_named(name, vertical, seed + number))
+        (vertical, script_named(name, vertical, seed + number).but(chars_per_s=20.0))
         for number, (vertical, name) in enumerate(CALLS)
     ]
     columns = (TextColumn("{task.description:<32}"), BarColumn(24), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[state]}"), console=console) as progress:
         async with phone, asyncio.TaskGroup() as group:
-            tasks = []
+            bars: dict[str, TaskID] = {}
+            placed = []
             for number, (vertical, script) in enumerate(scripts):
-                bar = progress.add_task(script.name, total=len(script.steps), state="ringing")
-                placed = _place(phone, f"+1555700{number:04d}", NUMBERS[vertical], script)
-                tasks.append(group.create_task(_followed(placed, progress, bar)))
+                caller = f"+1555700{number:04d}"
+                lines = len(script.lines) or 1
+                bars[caller] = progress.add_task(script.name, total=lines, state="ringing")
+                placed.append(group.create_task(phone.place(caller, NUMBERS[vertical], script)))
                 await asyncio.sleep(0.15)  # a busy minute, not a stampede
-    return [task.result() for task in tasks]
+            await _follow(phone, placed, progress, bars)
+    return [call.result() for call in placed]
 
 
-async def _place(phone: PhoneCompany, caller: str, called: str, script: Script) -> CallReport:
-    return await phone.place(caller, called, script)
-
-
-async def _followed(placed: Any, progress: Progress, bar: TaskID) -> CallReport:
-    progress.update(bar, state="talking")
-    report: CallReport = await placed
-    state = report.ended_by.replace("_", " ")
-    progress.update(bar, state=state, completed=progress.tasks[bar].total)
-    return report
+async def _follow(
+    phone: PhoneCompany,
+    placed: list[asyncio.Task[CallReport]],
+    progress: Progress,
+    bars: dict[str, TaskID],
+) -> None:
+    """Move each call's bar by what its caller has said, until all calls are over."""
+    while not all(call.done() for call in placed):
+        for call in phone.calls.values():
+            state = "talking" if call.report.streams else "ringing"
+            said = len(call.report.said)
+            progress.update(bars[call.report.caller], completed=said, state=state)
+        await asyncio.wait(placed, timeout=0.2)
+        for report in (call.result() for call in placed if call.done()):
+            bar = bars[report.caller]
+            state = report.ended_by.replace("_", " ")
+            progress.update(bar, completed=progress.tasks[bar].total, state=state)
+            progress.stop_task(bar)
 
 
 async def _scored(
@@ -196,10 +208,10 @@ async def _scored(
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(title=f"{len(rows)} calls, answered, held and scored")
+    table = Table(title=f"{len(rows)} calls, answered, held and scored", box=SIMPLE_HEAD)
     for heading in ("agent", "length", "turns", "ended", "sentiment", "intent", "lead score"):
         right = heading in ("length", "turns", "lead score")
-        table.add_column(heading, justify="right" if right else "left")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
     for row in rows:
         table.add_row(
             row["agent"],
@@ -225,14 +237,13 @@ async def _show_transcript(fleet: Fleet, rows: list[dict[str, Any]], console: Co
 def _show_places(fleet: Fleet, console: Console, *, kept: bool) -> None:
     console.print(f"database   {fleet.directory / 'callfleet.db'}")
     console.print(f"logs       {fleet.directory}/*.log")
-    metrics = [name for name in fleet.processes if name not in ("realtime", "chat")]
-    for name in metrics if kept else []:
-        console.print(f"{name:<10} {fleet.private_url(name)}/metrics", highlight=False)
+    for name in (name for name in fleet.processes if name not in ("realtime", "chat")):
+        console.print(f"metrics    {fleet.private_url(name)}/metrics  {name}", highlight=False)
     if kept:
         gateway = fleet.public_rewrites[fleet.plan.public_url]
         console.print(f"webhook    {gateway}/twilio/voice", highlight=False)
     else:
-        console.print("`make demo KEEP=1` leaves the fleet up and prints its metrics addresses.")
+        console.print("The fleet stops now; `make demo KEEP=1` leaves it up at these addresses.")
 
 
 def _show_real(fleet: Fleet, console: Console, port: int) -> None:
