@@ -202,9 +202,10 @@ class Slots:
             words += (w.call_id, w.agent, int(w.priority), w.ticket, w.since_ms)
         words += _tokens(spent)
         reply = await self._run("heartbeat", org, *words)
-        if not reply[0] and org in self._limits:
+        beat = beat_of(org, holder, reply)
+        if beat.limit is None and org in self._limits:  # Redis forgot; we have not
             await self.configure(org, self._limits[org])
-        return beat_of(org, holder, reply)
+        return beat
 
     async def release(self, lease: Lease) -> bool:
         """Give the slot back. Idempotent; False = it was not ours any more."""

@@ -1,6 +1,6 @@
 -- ARGV: holder, number of leases, (call, agent, token)*, number of waiters,
 --       (call, agent, class, ticket, since)*, tokens used, tokens left and their limit ('': not told)
--- Answer: configured (1/0), genesis, held (1/0), {lost call}*, {call, token, agent granted}*,
+-- Answer: limit (-1 = nobody stated it), genesis, held (1/0), {lost call}*, {call, token, agent granted}*,
 --         {call, position, ticket, since}*, {call, scope refused}*, expired leases renewed again,
 --         circuit ('' | open | half)
 -- Renewals come before the purge, and re-registrations before any grant.
@@ -71,5 +71,5 @@ for _, call in ipairs(waiters) do
   end
 end
 slots.close(s)
-return { slots.limit(s) and 1 or 0, s.c.genesis, s.held and 1 or 0, lost, granted, waiting,
+return { slots.limit(s) or -1, s.c.genesis, s.held and 1 or 0, lost, granted, waiting,
   refused, reasserted, slots.circuit(s) or '' }

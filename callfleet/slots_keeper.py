@@ -67,6 +67,7 @@ class _Desk:
     heard_at: float = field(default_factory=time.monotonic)
     spent: Spent = NOTHING_SPENT
     circuit: Circuit = Circuit.CLOSED
+    limit: int | None = None
 
 
 class SlotKeeper:
@@ -108,6 +109,12 @@ class SlotKeeper:
         self._desks[org].leases.pop(call_id, None)
         self._desks[org].waiters.pop(call_id, None)
 
+    def let_go(self, lease: Lease) -> None:
+        """`drop`, but for a lease that was adopted anew by this very process."""
+        held = self._desks[lease.org].leases.get(lease.call_id)
+        if held is not None and held[0].token == lease.token:
+            self.drop(lease.org, lease.call_id)
+
     def spend(self, org: str, used: int) -> None:
         """Tokens of a response, told with the next heartbeat."""
         desk = self._desks[org]
@@ -121,6 +128,10 @@ class SlotKeeper:
     def circuit(self, org: str) -> Circuit:
         """As the last heartbeat found it."""
         return self._desks[org].circuit
+
+    def limit(self, org: str) -> int | None:
+        """As the last heartbeat found it; None: nobody has heard of it yet."""
+        return self._desks[org].limit
 
     def silence_s(self, org: str) -> float:
         """Since the last heartbeat that Redis answered: past the TTL our leases have lapsed."""
@@ -146,6 +157,7 @@ class SlotKeeper:
         )  # an estimate: not kept for when Redis is back
         beat = await self._slots.heartbeat(org, self.holder, leases, waiters, spent)
         desk.heard_at, desk.circuit = time.monotonic(), beat.circuit
+        desk.limit = desk.limit if beat.limit is None else beat.limit
         sent = {lease.call_id: lease.token for lease in leases}
         for call_id in beat.lost:
             self._lose(desk, call_id, sent.get(call_id))

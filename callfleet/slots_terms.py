@@ -125,6 +125,7 @@ class Beat:
     waiting: Mapping[CallId, Waiting] = field(default_factory=dict)
     refused: Mapping[CallId, Full] = field(default_factory=dict)  # waiters with nothing to wait for
     reasserted: int = 0  # leases Redis had forgotten or let lapse, registered again
+    limit: int | None = None  # the org's, in force
     held_off: bool = False
     circuit: Circuit = Circuit.CLOSED
 

@@ -27,7 +27,7 @@ def text_of(reply: Any) -> Any:
 
 def beat_of(org: str, holder: str, reply: list[Any]) -> Beat:
     """From `slots_heartbeat.lua`, its genesis taken out."""
-    _, held, lost, granted, waiting, refused, reasserted, circuit = reply
+    limit, held, lost, granted, waiting, refused, reasserted, circuit = reply
     return Beat(
         lost=frozenset(lost),
         granted=tuple(Lease(org, agent, call, holder, token) for call, token, agent in granted),
@@ -37,6 +37,7 @@ def beat_of(org: str, holder: str, reply: list[Any]) -> Beat:
         },
         refused={call: Full(Scope(scope)) for call, scope in refused},
         reasserted=reasserted,
+        limit=None if limit < 0 else limit,
         held_off=bool(held),
         circuit=Circuit(circuit),
     )

@@ -7,8 +7,10 @@ talks when it must stop is ended as `drained`.
 
 import asyncio
 import gc
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import web
@@ -27,16 +29,19 @@ from callfleet.roster import ANNOUNCE_EVERY_S, Roster, WorkerCard
 from callfleet.service import Site, main_of, ping, redis_pool, version
 from callfleet.settings import environment
 from callfleet.slots import OrgLimits, Slots
+from callfleet.slots_keeper import SlotKeeper
 from services.worker import metrics
+from services.worker.account import Account, SessionAccount
 from services.worker.address import own_address
 from services.worker.call import Call
 from services.worker.endpoint import Endpoint
-from services.worker.leases import Leases
+from services.worker.leases import BeatLog, Leases
 from services.worker.ports import Ports
 from services.worker.realtime import Session
 from services.worker.settings import WorkerSettings, api_keys
 
 STOP_LIMIT_S: Final = 5.0
+COUNT_EVERY: Final = 5  # announcements
 _ANYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 # compared, not bound
 
 log = telemetry.logger(__name__)
@@ -58,12 +63,22 @@ class Worker:
         self._calls: dict[CallId, Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._shares = any(org.redis_away == "share" for org in config.orgs.values())
         self._idle = asyncio.Event()
         self._idle.set()
         self._redis = redis_pool(settings.redis_url)
         self._roster = Roster(self._redis)
         self._slots = Slots(self._redis)
-        self._leases = Leases(self._slots, settings.worker_id, list(config.orgs))
+        self._keeper = SlotKeeper(
+            self._slots, self._redis, settings.worker_id, config.orgs, beaten=BeatLog()
+        )
+        self._leases = Leases(self._slots, self._keeper, config)
+        self._accounts = {
+            name: Account(
+                name, self._slots, self._keeper, counts_tokens=org.tokens_per_minute is not None
+            )
+            for name, org in config.orgs.items()
+        }
         self._links = LinkServer(settings.secret, settings.worker_id, self.take)
         self._site: Site | None = None
         self._url = ""
@@ -103,7 +118,9 @@ class Worker:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(self._leases.run())
+            loops.create_task(self._keeper.run())
+            for account in self._accounts.values():
+                loops.create_task(account.run())
             loops.create_task(self._announce())
 
     async def drain(self) -> None:
@@ -178,13 +195,21 @@ class Worker:
         return sum(not call.talk.over.is_set() for call in self._calls.values())
 
     def _session(self, agent: Agent, settings: dict[str, Any], fmt: AudioFormat) -> Session:
-        return Session(self._endpoints[agent.org], model=agent.model, settings=settings, fmt=fmt)
+        return Session(
+            self._endpoints[agent.org],
+            model=agent.model,
+            settings=settings,
+            fmt=fmt,
+            account=SessionAccount(self._accounts[agent.org]),
+        )
 
     # The roster ----------------------------------------------------------------------------------
 
     async def _announce(self) -> None:
-        while True:
+        for turn in itertools.count():
             await self._say_alive()
+            if self._shares and turn % COUNT_EVERY == 0:
+                await self._count_workers()
             for call in self._calls.values():
                 metrics.audio_passed(*call.talk.report.take_audio())
             await asyncio.sleep(ANNOUNCE_EVERY_S)
@@ -207,6 +232,11 @@ class Worker:
         for call_id in elsewhere:
             if (call := self._calls.get(call_id)) is not None:
                 call.talk.fence()
+
+    async def _count_workers(self) -> None:
+        """For the day Redis is away: how many share the limit."""
+        with suppress(StoreFault):  # then the last count holds
+            self._leases.workers = max(1, len(await self._roster.workers()))
 
     def _reached_at(self, site: Site) -> str:
         """What gateways dial."""

@@ -6,6 +6,7 @@ journal ended (which releases the slot and drops the route), stream closed, anal
 stream goes last because its end makes the carrier ask how the call ended, and by then the journal
 must know. A call that somebody else has taken over is fenced: the session is closed, and nothing is
 written any more. Redis away at the end: the caller is let go, the end is offered until it is taken.
+Redis away at the beginning: a call that may go on does, and gets slot and journal when it is back.
 """
 
 import asyncio
@@ -30,6 +31,8 @@ from services.worker.usage import of_model
 
 END_AGAIN_S: Final = 1.0
 END_TRIES: Final = 600
+REGISTER_AGAIN_S: Final = 1.0
+REGISTER_LIMIT_S: Final = 600.0  # after the call's end
 
 log = telemetry.logger(__name__)
 
@@ -45,6 +48,8 @@ class Call:
         self._stream = stream
         self._ports = ports
         self._clerk = Clerk(ports.journals, start)
+        self._lease: Lease | None = None
+        self._unregistered = False  # it goes on without Redis
         self._session = ports.session(agent, settings, fmt)
         self.talk = Talk(
             manner_of(agent, settings),
@@ -66,22 +71,20 @@ class Call:
             telemetry.bind_call(start.call_id),
             telemetry.span("call", parent=start.traceparent, **facts) as span,
         ):
-            lease: Lease | None = None
             try:
-                lease = await self._begin()
+                await self._begin()
                 await self._talk()
             finally:
-                await self._finish(lease, facts)
+                await self._finish(facts)
             span.set(end_reason=str(self.talk.reason), fenced=self.talk.fenced)
 
-    async def _begin(self) -> Lease | None:
+    async def _begin(self) -> None:
         """Slot, journal, route; whatever cannot be had ends the call before it begins."""
-        lease: Lease | None = None
         loop = asyncio.get_running_loop()
         taken_at = loop.time()
         try:
-            lease = await self._ports.leases.adopt(self.start, self.talk.fence)
-            await self._clerk.open(lease.token)
+            self._lease = await self._ports.leases.adopt(self.start, self.talk.fence)
+            await self._clerk.open(self._lease.token)
             await self._settle()
             metrics.call_begun(loop.time() - taken_at)
         except AtCapacity:
@@ -89,9 +92,24 @@ class Call:
         except GIVEN_UP:
             self.talk.fence()
         except StoreFault as fault:
-            log.warning("call not begun", why=str(fault))
-            self.talk.hang_up(EndReason.NO_SLOT if lease is None else EndReason.INTERNAL_ERROR)
-        return lease
+            self._unregistered = self._lease is not None or self._ports.leases.shares(self.start)
+            log.warning("Redis is away", begun=self._unregistered, why=str(fault))
+            if not self._unregistered:
+                self.talk.hang_up(EndReason.NO_SLOT)
+
+    async def _register(self) -> None:
+        """Slot, journal and route of a call that goes on already. Raises what journals raise."""
+        while True:
+            try:
+                if self._lease is None:
+                    self._lease = await self._ports.leases.adopt(
+                        self.start, self.talk.fence, live=True
+                    )
+                await self._clerk.open(self._lease.token)
+                await self._settle()
+                return
+            except StoreFault:
+                await asyncio.sleep(REGISTER_AGAIN_S)
 
     async def _settle(self) -> None:
         """The route says so too; without Redis the worker's next announcement will."""
@@ -106,9 +124,11 @@ class Call:
             return
         async with asyncio.TaskGroup() as tasks:
             session = tasks.create_task(self._live_session())
-            tasks.create_task(self._write_journal())
+            writing = tasks.create_task(self._write_journal())
             await self.talk.over.wait()
             self._clerk.no_more()
+            if not self._clerk.has_journal:
+                writing.cancel()  # the caller is not to wait for Redis
             await self._session.close()
             session.cancel()
 
@@ -121,28 +141,46 @@ class Call:
 
     async def _write_journal(self) -> None:
         try:
+            if self._unregistered:
+                await self._register()
             await self._clerk.write()
         except GIVEN_UP:
             self.talk.fence()
 
     # The end -------------------------------------------------------------------------------------
 
-    async def _finish(self, lease: Lease | None, facts: dict[str, str]) -> None:
+    async def _finish(self, facts: dict[str, str]) -> None:
         await self._session.close()
-        if lease is not None:
-            self._ports.leases.forget(lease)
+        self._ports.leases.forget(self.start, self._lease)
         if not self.talk.fenced:
-            await self._end(lease, self.talk.reason or EndReason.INTERNAL_ERROR)
+            await self._end(self.talk.reason or EndReason.INTERNAL_ERROR)
         if self.talk.fenced:
             self._stream.close(GIVEN_AWAY)
         self._tell(facts)
 
-    async def _end(self, lease: Lease | None, reason: EndReason) -> None:
-        if lease is not None and self._clerk.has_journal:
-            await self._write_end(lease, reason)
-        else:
-            await self._let_go(lease)
+    async def _end(self, reason: EndReason) -> None:
+        if self._unregistered and not self._clerk.has_journal:
             self._stream.close(reason)
+            await self._register_at_last()
+        if self.talk.fenced:
+            return
+        if self._lease is not None and self._clerk.has_journal:
+            await self._write_end(self._lease, reason)
+        else:
+            await self._let_go(self._lease)
+            self._stream.close(reason)
+
+    async def _register_at_last(self) -> None:
+        """The call is over before Redis was back: written down all the same, when it is."""
+        try:
+            async with asyncio.timeout(REGISTER_LIMIT_S):
+                await self._register()
+                await self._clerk.write()
+        except GIVEN_UP:
+            self.talk.fenced = True
+        except TimeoutError:
+            log.error("call not recorded: Redis stayed away")
+        self._ports.leases.forget(self.start, self._lease)
 
     async def _write_end(self, lease: Lease, reason: EndReason) -> None:
         end = CallEnd(

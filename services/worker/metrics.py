@@ -4,6 +4,7 @@ Nothing here is touched per frame: sound is counted in plain integers by the cal
 them once a second.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -70,6 +71,32 @@ _JOURNAL_REFUSED = Counter(
 )
 _HEARTBEATS_MISSED = Counter(
     "callfleet_worker_heartbeats_missed", "Renewals of slots that Redis did not answer."
+)
+
+_HEARTBEAT_AGE = Gauge(
+    "callfleet_worker_slot_heartbeat_age_seconds",
+    "Since Redis last answered this worker's renewal of its slots; past their TTL they lapse.",
+    ["org"],
+)
+_UNLEASED = Gauge(
+    "callfleet_worker_calls_unleased",
+    "Calls that go on without a slot in Redis, until it is back and they are registered again.",
+    ["org"],
+)
+_SLOTS_LOST = Counter("callfleet_worker_slots_lost", "Slots somebody else had taken over.")
+_SLOTS_REASSERTED = Counter(
+    "callfleet_worker_slots_reasserted",
+    "Slots Redis had forgotten or let lapse, registered again by their living holder.",
+)
+_WITHOUT_REDIS = Counter(
+    "callfleet_worker_redis_down_admissions",
+    "New calls taken while Redis was away, by the org's policy.",
+    ["policy"],
+)
+_ACCOUNT_REFUSED = Counter(
+    "callfleet_worker_account_refusals",
+    "Sessions and responses the API refused because of the org's account.",
+    ["why"],
 )
 
 _audio_from_caller = _AUDIO.labels("caller")
@@ -160,3 +187,30 @@ def journal_refused() -> None:
 
 def heartbeat_missed() -> None:
     _HEARTBEATS_MISSED.inc()
+
+
+def watch_heartbeat(org: str, age_s: Callable[[], float]) -> None:
+    """Asked when somebody looks."""
+    _HEARTBEAT_AGE.labels(org).set_function(age_s)
+
+
+def watch_unleased(org: str, count: Callable[[], float]) -> None:
+    _UNLEASED.labels(org).set_function(count)
+
+
+def slot_lost() -> None:
+    _SLOTS_LOST.inc()
+
+
+def slots_reasserted(count: int) -> None:
+    _SLOTS_REASSERTED.inc(count)
+
+
+def admitted_without_redis(policy: str) -> None:
+    """`policy` is an org's `redis_away`."""
+    _WITHOUT_REDIS.labels(policy).inc()
+
+
+def account_refused(why: str) -> None:
+    """`why` is a `slots_terms.Refusal`, or the code of a `realtime_errors.KeyRefused`."""
+    _ACCOUNT_REFUSED.labels(why).inc()

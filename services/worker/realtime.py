@@ -19,6 +19,7 @@ from callfleet import telemetry
 from callfleet.audio import AudioFormat
 from services.worker import metrics
 from services.worker import realtime_events as api
+from services.worker.account import SessionAccount
 from services.worker.dialogue import (
     AgentAudio,
     Event,
@@ -29,7 +30,7 @@ from services.worker.dialogue import (
 )
 from services.worker.endpoint import Endpoint
 from services.worker.interpreter import Interpreter
-from services.worker.realtime_failure import SessionOver, raise_if_error, tell_error
+from services.worker.realtime_failure import SessionOver, raise_if_error, said_by, tell_error
 from services.worker.realtime_socket import Ears, RealtimeSocket
 
 CONFIGURE_LIMIT_S: Final = 5.0
@@ -45,11 +46,18 @@ class Session:
     """A call's voice and ears at the API."""
 
     def __init__(
-        self, endpoint: Endpoint, *, model: str, settings: dict[str, Any], fmt: AudioFormat
+        self,
+        endpoint: Endpoint,
+        *,
+        model: str,
+        settings: dict[str, Any],
+        fmt: AudioFormat,
+        account: SessionAccount,
     ) -> None:
         self.id = ""
         self._endpoint = endpoint
         self._model = model
+        self._account = account
         self._settings = settings
         self._interpreter = Interpreter(fmt)
         self._socket = RealtimeSocket(Ears(message=self._take, over=self._end))
@@ -94,6 +102,7 @@ class Session:
     def _tell_failure(self, over: SessionOver) -> None:
         if not self._closing:
             metrics.session_failed(over.failure.value)
+            self._account.refused(over.said)
             log.warning("session failed", failure=over.failure.value, why=str(over))
             self._receive(SessionFailed(over.failure))
 
@@ -161,9 +170,10 @@ class Session:
             return
         if isinstance(event, api.Error):
             tell_error(event.error)
+        self._account.heard(event)
         fact = self._interpreter.read(event)
         if isinstance(fact, SessionFailed):
-            raise SessionOver(fact.failure, "the API said so")
+            raise SessionOver(fact.failure, "the API said so", said_by(event))
         if fact is not None:
             self._receive(fact)
 

@@ -7,9 +7,11 @@ hint in its message.
 """
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from callfleet.slots_terms import Refusal
 from services.worker.dialogue import Failure
 
 
@@ -49,6 +51,22 @@ _FATAL_CODES: Final = frozenset(
         "DeploymentNotFound",
     }
 )
+# Of those, what is the org's: every call under its key would meet the same. A model nobody knows is
+# the agent's mistake, and a shape nobody takes is ours; neither closes the org to other agents.
+_KEY_CODES: Final = (
+    "invalid_api_key",
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "account_deactivated",
+    "invalid_organization",
+)
+_REFUSALS: Final = {
+    "rate_limit_exceeded": Refusal.RATE_LIMIT,  # also within inference_rate_limit_exceeded
+    "quota_exceeded": Refusal.QUOTA,
+    "overloaded": Refusal.CAPACITY,
+    "capacity": Refusal.CAPACITY,
+}
+_TRY_AGAIN_LATER: Final = 1013
 _FATAL_CLOSES: Final = frozenset({1008, 3000, 3003, 4000, 4001, 4003, 4004})
 
 _HINT: Final = re.compile(r"try again in (?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?")
@@ -78,6 +96,34 @@ def failure_of_close(code: int | None, reason: str) -> Failure:
 def failure_of_status(status: int) -> Failure:
     """What a refused handshake means: credentials and addresses do not mend by themselves."""
     return Failure.REFUSED if status in (400, 401, 403, 404) else Failure.LOST
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRefused:
+    """The org's key is not taken; `code` is one of a closed set."""
+
+    code: str
+
+
+Said = Refusal | KeyRefused
+
+
+def said_of_org(text: str, *, close: int = 0, status: int = 0) -> Said | None:
+    """What a code, a close's reason or a refused handshake says of the org; None: nothing.
+
+    403 is left out: it may be the model, the country or the network that is not allowed.
+    """
+    for code in _KEY_CODES:
+        if code in text:
+            return KeyRefused(code)
+    if status in (401, 402):
+        return KeyRefused("invalid_api_key" if status == 401 else "insufficient_quota")
+    for code, refusal in _REFUSALS.items():
+        if code in text:
+            return refusal
+    if status == 429:
+        return Refusal.RATE_LIMIT
+    return Refusal.CAPACITY if status == 503 or close == _TRY_AGAIN_LATER else None
 
 
 def again_after_ms(message: str) -> int | None:

@@ -143,6 +143,16 @@ class OutputItemDone(_Incoming, frozen=True, tag="response.output_item.done"):
     item: ItemFacts
 
 
+class RateLimit(msgspec.Struct, frozen=True):
+    name: str = ""  # tokens, requests
+    limit: int | float = 0
+    remaining: int | float = 0
+
+
+class RateLimitsUpdated(_Incoming, frozen=True, tag="rate_limits.updated"):
+    rate_limits: tuple[RateLimit, ...] = ()
+
+
 class Unknown(msgspec.Struct, frozen=True):
     """Nothing we know: `type` as it came, empty when there was none."""
 
@@ -169,6 +179,7 @@ ServerEvent = (
     | TranscriptDelta
     | TranscriptDone
     | OutputItemDone
+    | RateLimitsUpdated
 )
 
 UNUSED_TYPES: Final = frozenset(
@@ -191,7 +202,6 @@ UNUSED_TYPES: Final = frozenset(
         "output_audio_buffer.cleared",
         "output_audio_buffer.started",
         "output_audio_buffer.stopped",
-        "rate_limits.updated",
         "response.content_part.added",
         "response.content_part.done",
         "response.function_call_arguments.delta",

@@ -6,7 +6,7 @@ from callfleet import telemetry
 from services.worker import metrics
 from services.worker import realtime_events as api
 from services.worker.dialogue import Failure
-from services.worker.realtime_errors import Trouble, trouble_of
+from services.worker.realtime_errors import Said, Trouble, said_of_org, trouble_of
 
 _SETUP_FAILURES: Final = {
     Trouble.FATAL: Failure.REFUSED,
@@ -20,9 +20,10 @@ log = telemetry.logger(__name__)
 class SessionOver(Exception):
     """The session is of no more use."""
 
-    def __init__(self, failure: Failure, why: str) -> None:
+    def __init__(self, failure: Failure, why: str, said: Said | None = None) -> None:
         super().__init__(why)
         self.failure = failure
+        self.said = said  # of the org's account
 
 
 def first_of(overs: BaseExceptionGroup[SessionOver]) -> SessionOver:
@@ -39,7 +40,13 @@ def raise_if_error(event: api.ServerEvent | api.Unused | api.Unknown) -> None:
     trouble = trouble_of(error.type, error.code)
     # Of a setting the message says what is wrong with it; nothing a caller said is in there yet.
     why = f"{error.param}: {error.message}" if trouble is Trouble.CONFIG else str(error.code)
-    raise SessionOver(_SETUP_FAILURES.get(trouble, Failure.LOST), why)
+    said = said_of_org(error.code or "")
+    raise SessionOver(_SETUP_FAILURES.get(trouble, Failure.LOST), why, said)
+
+
+def said_by(event: api.ServerEvent) -> Said | None:
+    """What an error in a running session says of the org; a response's is told as it is heard."""
+    return said_of_org(event.error.code or "") if isinstance(event, api.Error) else None
 
 
 def tell_error(error: api.ErrorFacts) -> None:

@@ -26,7 +26,7 @@ from picows import WSError as SocketError
 
 from services.worker.dialogue import Failure
 from services.worker.endpoint import Endpoint
-from services.worker.realtime_errors import failure_of_close, failure_of_status
+from services.worker.realtime_errors import failure_of_close, failure_of_status, said_of_org
 from services.worker.realtime_failure import SessionOver
 
 CONNECT_LIMIT_S: Final = 10.0
@@ -66,7 +66,9 @@ class RealtimeSocket(WSListener):
             self._ears.message(frame.get_payload_as_bytes())
         elif kind is WSMsgType.CLOSE:
             code, reason = _code(frame), frame.get_close_reason() or ""
-            self._goodbye = SessionOver(failure_of_close(code, reason), f"{code} {reason}")
+            self._goodbye = SessionOver(
+                failure_of_close(code, reason), f"{code} {reason}", said_of_org(reason, close=code)
+            )
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
         elif kind is WSMsgType.TEXT or (kind is WSMsgType.CONTINUATION and self._parts):
@@ -109,7 +111,8 @@ class RealtimeSocket(WSListener):
         except WSHandshakeError as refused:
             status = int(refused.response.status) if refused.response is not None else 0
             why = f"the handshake was answered with {status}"
-            raise SessionOver(failure_of_status(status), why) from refused
+            said = said_of_org("", status=status)
+            raise SessionOver(failure_of_status(status), why, said) from refused
         except (SocketError, OSError, TimeoutError) as trouble:
             why = f"no connection ({type(trouble).__name__})"
             raise SessionOver(Failure.LOST, why) from trouble

@@ -20,6 +20,12 @@ def of_model(usage: Usage, model: str) -> Usage:
     return msgspec.structs.replace(usage, model=model)
 
 
+def tokens_of(usage: Usage) -> int:
+    """As a limit on tokens counts them: cached ones are part of the input, and count in full."""
+    made = usage.output_text_tokens + usage.output_audio_tokens
+    return usage.input_text_tokens + usage.input_audio_tokens + made
+
+
 def tokens_by_kind(usage: Usage) -> dict[str, int]:
     """For metrics: every count but the number of answers."""
     return {

@@ -8,8 +8,9 @@ state. Times are milliseconds; the clock and the server's run are arguments.
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.integration.slots_model_circuit import CircuitTwin
+
 GONE_MS = 300_000
-PROBE_MS = 30_000
 
 
 @dataclass
@@ -53,9 +54,7 @@ class SlotsTwin:
     overrides: dict[str, int] = field(default_factory=dict)
     reserves: dict[int, int] = field(default_factory=dict)
     max_waiting: int = 0
-    circuit_until: float = 0
-    circuit_for: int = 0
-    probe_until: float = 0
+    circuit: CircuitTwin = field(default_factory=CircuitTwin)
     leases: dict[str, HeldSlot] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     gone: dict[str, float] = field(default_factory=dict)
@@ -88,20 +87,6 @@ class SlotsTwin:
     def limit(self, of: str = "") -> int | None:
         return self.overrides.get(of, self.limits.get(of))
 
-    @property
-    def circuit_open(self) -> bool:
-        return self.circuit_until > self.now
-
-    @property
-    def probing(self) -> bool:
-        return self.probe_until > self.now
-
-    def open_circuit(self, for_ms: int) -> None:
-        if not self.circuit_open:
-            again = min(2 * self.circuit_for, 600_000)
-            self.circuit_for = again if self.circuit_until else for_ms
-            self.circuit_until, self.probe_until = self.now + self.circuit_for, 0
-
     def live(self, agent: str) -> int:
         return sum(lease.agent == agent for lease in self.leases.values())
 
@@ -109,7 +94,7 @@ class SlotsTwin:
         limit, cap = self.limit(), self.limit(agent)
         if limit is None:
             return "unconfigured"
-        if priority and (self.circuit_open or (self.circuit_until and self.probing)):
+        if priority and self.circuit.shut(self.now):
             return "circuit"
         if self.held:
             return "hold_off"
@@ -144,7 +129,7 @@ class SlotsTwin:
                 return
             agent = min(ready)[3]
             place = self.places.pop(heads[agent])
-            self._try_key(place.priority)
+            self.circuit.tried(self.now, place.priority)
             self._grant(heads[agent], agent, place.holder, False, self.claim)
             self.granted.append(heads[agent])
             self.turn += 1
@@ -155,10 +140,6 @@ class SlotsTwin:
         self.admitted.append(call)
         self.leases[call] = HeldSlot(agent, holder, self.token, adopted, self.now + ttl)
         self.gone.pop(call, None)
-
-    def _try_key(self, priority: int) -> None:
-        if priority and self.circuit_until:
-            self.probe_until = self.now + PROBE_MS
 
     def _enqueue(self, call: str, place: Place) -> None:
         self.places[call] = place
@@ -174,11 +155,11 @@ class SlotsTwin:
         place = self.places.pop(call, None)
         no = self.refusal(agent, priority)
         if place:
-            if self.circuit_open and place.priority:
+            if self.circuit.is_open(self.now) and place.priority:
                 return ["full", "circuit"]
             place.holder, place.alive = holder, self.now + self.waiter_ttl
         elif no is None:
-            self._try_key(priority)
+            self.circuit.tried(self.now, priority)
             self._grant(call, agent, holder, False, self.ttl)
             return ["lease", self.token, holder, agent]
         else:
@@ -254,7 +235,7 @@ class SlotsTwin:
                 granted[call] = own.token
             elif not place or place.holder != holder:
                 lost.add(call)
-            elif place.priority and self.circuit_open:
+            elif place.priority and self.circuit.is_open(self.now):
                 del self.places[call]
                 refused.add(call)
             else:

@@ -12,6 +12,7 @@ from callfleet.audio import PCMU
 from callfleet.config import Agent
 from services.worker import dialogue as told
 from services.worker import realtime, realtime_socket
+from services.worker.account import SessionAccount
 from services.worker.agents import session_settings
 from services.worker.dialogue import Event, Failure
 from services.worker.endpoint import Endpoint
@@ -47,6 +48,16 @@ class Ear:
         return [event for event in self.events if isinstance(event, kind)]
 
 
+class Nobody:
+    """An `Account` that keeps nothing."""
+
+    suspect = False
+
+    def note(self, said: object) -> None: ...
+    def spend(self, tokens: int) -> None: ...
+    def remain(self, limits: object) -> None: ...
+
+
 @asynccontextmanager
 async def a_session(
     url: str, *, key: str = "sk-simulated", model: str = AGENT.model, **session: Any
@@ -55,7 +66,8 @@ async def a_session(
         name="receptionist", org="main", instructions="You work for Acme Clinic.", session=session
     )
     settings = session_settings(agent, PCMU)
-    one = Session(Endpoint(url, key), model=model, settings=settings, fmt=PCMU)
+    account = SessionAccount(Nobody())  # type: ignore[arg-type] # in memory
+    one = Session(Endpoint(url, key), model=model, settings=settings, fmt=PCMU, account=account)
     ear = Ear()
     living = asyncio.create_task(one.live(ear))
     try:

@@ -192,15 +192,14 @@ class Semaphore(Stage):
         process = self.opened("ops")
         self.twin.purge()
         if what == "open":
-            self.twin.open_circuit(5_000)
+            self.twin.circuit.refused(self.twin.now, 5_000)
             self.wait_for(process.slots.open_circuit(ORG, "bad key", for_s=5))
         elif what == "good":
-            if not self.twin.circuit_open:
-                self.twin.circuit_until = 0
+            self.twin.circuit.taken(self.twin.now)
             self.twin.promote()
             self.wait_for(process.slots.report_good(ORG))
         else:
-            self.twin.circuit_until = 0
+            self.twin.circuit.until = 0
             self.twin.promote()
             self.wait_for(process.slots.close_circuit(ORG))
         self.check(promoted=what != "open")

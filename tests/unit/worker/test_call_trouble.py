@@ -68,16 +68,74 @@ def test_a_route_that_redis_could_not_take_is_no_reason_to_end() -> None:
     assert in_world(make).stream.closed is EndReason.CALLER_HUNG_UP
 
 
-def test_without_a_journal_slot_and_route_are_given_back() -> None:
+def test_a_call_with_a_slot_goes_on_though_its_journal_cannot_be_opened() -> None:
     async def make() -> World:
         world = World()
-        world.fails("open journal", AWAY, AWAY, AWAY)
+        world.fails("open journal", *[AWAY] * 7)
+        call = world.call()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(call.live())
+            await asyncio.sleep(5)
+            world.session.receive(told.CallerTurnEnded("u1"))
+            world.session.receive(told.CallerWords("u1", "Hello?"))
+            await asyncio.sleep(5)
+            await hang_up(world, call)
+        return world
+
+    world = in_world(make)
+    assert world.deeds == [
+        "adopt slot", "open session", "open journal", "settle route", *END
+    ]  # fmt: skip
+    assert world.journal.turns == [("caller", "Hello?")]
+
+
+def test_without_redis_and_without_a_share_the_call_ends_before_it_begins() -> None:
+    async def make() -> World:
+        world = World()
+        world.fails("adopt slot", AWAY)
         await world.call().live()
         return world
 
     world = in_world(make)
-    assert world.deeds[-3:] == ["release slot", "drop route", "close stream"]
-    assert world.stream.closed is EndReason.INTERNAL_ERROR
+    assert world.deeds == ["close session", "drop route", "close stream"]
+    assert world.stream.closed is EndReason.NO_SLOT
+
+
+def test_within_the_share_a_call_without_redis_talks_and_is_written_down_when_it_is_back() -> None:
+    async def make() -> World:
+        world = World()
+        world.leases.shared = True
+        world.fails("adopt slot", *[AWAY] * 30)
+        call = world.call()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(call.live())
+            await asyncio.sleep(5)
+            world.session.receive(told.CallerTurnEnded("u1"))
+            world.session.receive(told.CallerWords("u1", "Hello?"))
+            await hang_up(world, call)
+            await asyncio.sleep(0.1)
+            assert world.stream.closed is EndReason.CALLER_HUNG_UP  # it waits for no Redis
+        return world
+
+    world = in_world(make)
+    registered = ["adopt slot", "open journal", "settle route"]
+    begun = ["open session", "close session", "close stream"]
+    assert world.deeds == [*begun, *registered, "end journal", "tell analytics"]
+    assert world.journal.turns == [("caller", "Hello?")]
+
+
+def test_a_call_somebody_else_ended_meanwhile_writes_nothing() -> None:
+    async def make() -> World:
+        world = World()
+        world.leases.shared = True
+        world.fails("adopt slot", AWAY)
+        world.fails("open journal", CallEnded())
+        await world.call().live()
+        return world
+
+    world = in_world(make)
+    assert "end journal" not in world.deeds
+    assert world.stream.closed is EndReason.SLOT_LOST
 
 
 def test_redis_away_at_the_beginning_for_a_moment() -> None:

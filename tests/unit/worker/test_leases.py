@@ -1,42 +1,58 @@
-"""All calls' slots renewed together: on time, without Redis, and given up at once when lost."""
+"""All calls' slots, with Redis and without: what is held, shared, told when lost."""
 
-import asyncio
-import itertools
-from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from callfleet.calls import CallId, CallStart
+from callfleet.config import load_config
 from callfleet.errors import AtCapacity, StoreFault
+from callfleet.slots_keeper import SlotKeeper
 from callfleet.slots_terms import Beat, Lease
-from services.worker.leases import Leases
+from services.worker.leases import ADOPT_TRIES, BeatLog, Leases
 from tests.unit.worker.world import START
 from tests.virtual_time import run
+
+CONFIG = """
+orgs:
+  main: {sessions: 20, redis_away: share}
+  strict: {sessions: 20}
+agents:
+  a: {org: main, vertical: v, instructions: i}
+  capped: {org: main, vertical: v, instructions: i, sessions: 5}
+  b: {org: strict, vertical: v, instructions: i}
+"""
 
 
 class MemorySlots:
     """What is used of `callfleet.slots.Slots`."""
 
     heartbeat_s = 5.0
+    lease_ttl_s = 15.0
 
     def __init__(self) -> None:
-        self.beats: list[tuple[float, str, list[CallId]]] = []
-        self.lost: set[CallId] = set()
         self.away = 0
         self.full = False
+        self.asked: list[bool] = []  # live or not
+        self.beat = Beat()
+        self.renewed: list[CallId] = []
         self.released: list[CallId] = []
+        self.token = 0
 
-    async def adopt(self, org: str, agent: str, call_id: CallId, *, holder: str) -> Lease:
+    async def adopt(
+        self, org: str, agent: str, call_id: CallId, *, holder: str, live: bool
+    ) -> Lease:
+        self.asked.append(live)
         self._answer()
         if self.full:
             raise AtCapacity
-        return Lease(org, agent, call_id, holder, 1)
+        self.token += 1
+        return Lease(org, agent, call_id, holder, self.token)
 
-    async def heartbeat(self, org: str, holder: str, leases: Sequence[Lease]) -> Beat:
-        now = asyncio.get_running_loop().time()
-        self.beats.append((now, org, [lease.call_id for lease in leases]))
+    async def heartbeat(self, org: str, holder: str, leases: list[Lease], *_: Any) -> Beat:
         self._answer()
-        return Beat(lost=frozenset(self.lost))
+        self.renewed = [lease.call_id for lease in leases]
+        return self.beat
 
     async def release(self, lease: Lease) -> bool:
         self._answer()
@@ -49,15 +65,27 @@ class MemorySlots:
             raise StoreFault("Redis is away")
 
 
-def leases_of(slots: MemorySlots, orgs: list[str]) -> Leases:
-    return Leases(slots, "worker-1", orgs)  # type: ignore[arg-type] # in memory
+class Worker:
+    """Its leases, on slots in memory."""
+
+    def __init__(self) -> None:
+        slots: Any = MemorySlots()
+        self.slots: MemorySlots = slots
+        config = load_config(CONFIG)
+        redis: Any = None  # nobody listens for hints
+        self.keeper = SlotKeeper(slots, redis, "w1", config.orgs, beaten=BeatLog())
+        self.leases = Leases(slots, self.keeper, config)
+        self.lost: list[str] = []
+
+    async def adopt(self, start: CallStart) -> Lease:
+        return await self.leases.adopt(start, lambda: self.lost.append(start.call_id))
 
 
-def start(name: str) -> CallStart:
+def start(name: str, agent: str = "a") -> CallStart:
     return CallStart(
         call_id=CallId(name),
-        org="main",
-        agent="a",
+        org="strict" if agent == "b" else "main",
+        agent=agent,
         leg=START.leg,
         caller="",
         called="",
@@ -67,90 +95,121 @@ def start(name: str) -> CallStart:
     )
 
 
-async def beating(leases: Leases, seconds: float) -> None:
-    task = asyncio.create_task(leases.run())
-    await asyncio.sleep(seconds)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def test_one_heartbeat_an_org_for_all_calls() -> None:
-    async def story() -> MemorySlots:
-        slots = MemorySlots()
-        leases = leases_of(slots, ["main", "other"])
-        for name in ("c1", "c2", "c3"):
-            await leases.adopt(start(name), lambda: None)
-        await beating(leases, 60)
-        return slots
-
-    slots = run(story())
-    main = [beat for beat in slots.beats if beat[1] == "main"]
-    assert all(calls == ["c1", "c2", "c3"] for _, _, calls in main)
-    assert 12 <= len(main) <= 16
-    gaps = [later[0] - earlier[0] for earlier, later in itertools.pairwise(main)]
-    assert all(4 <= gap <= 5 for gap in gaps)
-    assert [calls for _, org, calls in slots.beats if org == "other"] == [[]] * len(
-        [beat for beat in slots.beats if beat[1] == "other"]
-    )
-
-
 def test_a_lost_lease_is_told_once_and_renewed_no_more() -> None:
-    async def story() -> tuple[list[str], MemorySlots]:
-        slots = MemorySlots()
-        leases = leases_of(slots, ["main"])
-        told: list[str] = []
-        await leases.adopt(start("c1"), lambda: told.append("c1"))
-        await leases.adopt(start("c2"), lambda: told.append("c2"))
-        slots.lost = {CallId("c1")}
-        await beating(leases, 30)
-        return told, slots
+    async def story() -> Worker:
+        worker = Worker()
+        for name in ("c1", "c2"):
+            await worker.adopt(start(name))
+        worker.slots.beat = Beat(lost=frozenset({CallId("c1")}))
+        for _ in range(2):
+            await worker.keeper.beat("main")
+        return worker
 
-    told, slots = run(story())
-    assert told == ["c1"]
-    assert slots.beats[-1][2] == ["c2"]
-
-
-def test_redis_away_is_asked_again_every_second() -> None:
-    async def story() -> MemorySlots:
-        slots = MemorySlots()
-        slots.away = 3
-        await beating(leases_of(slots, ["main"]), 10)
-        return slots
-
-    assert [beat[0] for beat in run(story()).beats[:4]] == [0, 1, 2, 3]
+    worker = run(story())
+    assert worker.lost == ["c1"]
+    assert worker.slots.renewed == ["c2"]
 
 
-def test_adopting_survives_a_moment_without_redis() -> None:
-    async def story() -> None:
-        slots = MemorySlots()
-        leases = leases_of(slots, ["main"])
-        slots.away = 2
-        assert (await leases.adopt(start("c1"), lambda: None)).call_id == "c1"
-        slots.away = 3
+def test_a_call_that_came_anew_is_not_let_go_by_its_earlier_leg() -> None:
+    async def story() -> Worker:
+        worker = Worker()
+        earlier = await worker.adopt(start("c1"))
+        await worker.adopt(start("c1"))
+        worker.leases.forget(start("c1"), earlier)
+        await worker.keeper.beat("main")
+        return worker
+
+    assert run(story()).slots.renewed == ["c1"]
+
+
+def test_adopting_is_tried_again_where_callers_wait_for_redis() -> None:
+    async def story() -> Lease:
+        worker = Worker()
+        worker.slots.away = ADOPT_TRIES - 1
+        return await worker.adopt(start("c1", "b"))
+
+    assert run(story()).call_id == "c1"
+
+
+@pytest.mark.parametrize(("agent", "tries"), [("a", 1), ("b", ADOPT_TRIES)])
+def test_adopting_gives_up_sooner_where_nobody_need_wait(agent: str, tries: int) -> None:
+    async def story() -> Worker:
+        worker = Worker()
+        worker.slots.away = 10
         with pytest.raises(StoreFault):
-            await leases.adopt(start("c2"), lambda: None)
-        slots.full = True
+            await worker.adopt(start("c1", agent))
+        return worker
+
+    assert len(run(story()).slots.asked) == tries
+
+
+def test_a_full_org_is_not_asked_twice() -> None:
+    async def story() -> Worker:
+        worker = Worker()
+        worker.slots.full = True
         with pytest.raises(AtCapacity):
-            await leases.adopt(start("c3"), lambda: None)
-        await beating(leases, 1)
-        assert slots.beats[0][2] == ["c1"]
+            await worker.adopt(start("c1"))
+        return worker
 
-    run(story())
+    worker = run(story())
+    assert len(worker.slots.asked) == 1
+    assert worker.keeper.leases("main") == []
 
 
-def test_what_is_over_is_not_renewed_and_what_came_anew_is() -> None:
-    async def story() -> None:
-        slots = MemorySlots()
-        leases = leases_of(slots, ["main"])
-        old = await leases.adopt(start("c1"), lambda: None)
-        newer = Lease(old.org, old.agent, old.call_id, old.holder, 2)
-        leases.forget(newer)  # of another adoption: not this one's to forget
-        await beating(leases, 1)
-        await leases.release(old)
-        slots.away = 1
-        await leases.release(old)  # Redis away: it lapses by itself
-        await beating(leases, 1)
-        assert [beat[2] for beat in slots.beats] == [["c1"], []]
-        assert slots.released == ["c1"]
+def test_the_share_is_four_fifths_of_the_limit_among_the_workers() -> None:
+    async def story() -> list[bool]:
+        worker = Worker()
+        worker.leases.workers = 3
+        await worker.adopt(start("held"))
+        return [worker.leases.shares(start(f"c{n}")) for n in range(6)]
 
-    run(story())
+    # 20 * 0.8 / 3 = 5.3, and one is held already
+    assert run(story()) == [True] * 4 + [False] * 2
+
+
+def test_the_share_is_of_the_limit_last_heard_of() -> None:
+    async def story() -> list[bool]:
+        worker = Worker()
+        worker.slots.beat = Beat(limit=5)
+        await worker.keeper.beat("main")
+        return [worker.leases.shares(start(f"c{n}")) for n in range(5)]
+
+    assert run(story()) == [True] * 4 + [False]
+
+
+def test_an_agents_own_cap_is_shared_too() -> None:
+    async def story() -> list[bool]:
+        worker = Worker()
+        return [worker.leases.shares(start(f"c{n}", "capped")) for n in range(5)]
+
+    assert run(story()) == [True] * 4 + [False]
+
+
+def test_a_shared_place_is_free_again_when_the_call_is_over() -> None:
+    async def story() -> bool:
+        worker = Worker()
+        worker.leases.workers = 16  # a share of one
+        assert worker.leases.shares(start("c1"))
+        assert not worker.leases.shares(start("c2"))
+        worker.leases.forget(start("c1"), None)
+        return worker.leases.shares(start("c2"))
+
+    assert run(story())
+
+
+def test_who_did_not_ask_for_a_share_has_none() -> None:
+    async def story() -> bool:
+        return Worker().leases.shares(start("c1", "b"))
+
+    assert not run(story())
+
+
+def test_a_slot_is_given_back_though_redis_is_away() -> None:
+    async def story() -> Worker:
+        worker = Worker()
+        lease = await worker.adopt(start("c1"))
+        worker.slots.away = 1
+        await worker.leases.release(lease)
+        return worker
+
+    assert run(story()).keeper.leases("main") == []

@@ -94,15 +94,21 @@ class Leases:
     def __init__(self, world: World) -> None:
         self._world = world
         self.on_lost: Callable[[], None] = lambda: None
+        self.shared = False
 
-    async def adopt(self, start: CallStart, on_lost: Callable[[], None]) -> Lease:
+    async def adopt(
+        self, start: CallStart, on_lost: Callable[[], None], *, live: bool = False
+    ) -> Lease:
         await asyncio.sleep(0.01)
         self._world.do("adopt slot")
         self.on_lost = on_lost
         return LEASE
 
-    def forget(self, lease: Lease) -> None:
-        assert lease == LEASE
+    def shares(self, start: CallStart) -> bool:
+        return self.shared
+
+    def forget(self, start: CallStart, lease: Lease | None) -> None:
+        assert lease in (None, LEASE)
 
     async def release(self, lease: Lease) -> None:
         self._world.do("release slot")
