@@ -16,6 +16,7 @@ from simulators.phone_report import BargeIn, CallReport, Said, Turn
 from simulators.phone_scripts import HangUp, Interrupt, Listen, Press, Script, Speak, Step, Wait
 from simulators.speech import Ear, Event, SpeechStarted, speak, spoken_by
 
+_SILENT_CODES = b"\xff\x7f"
 Behaviour = Generator[bytes | None, None, None]
 
 
@@ -30,6 +31,7 @@ class Caller:
 
     def __init__(self, script: Script, report: CallReport) -> None:
         self.hung_up: Literal["caller_hung_up", "caller_gave_up"] | None = None
+        self.hears_other_sound = False  # music, for one: nobody says "hello?" to it
         self.keys: deque[str] = deque()  # pressed, not yet on the wire
         self.script = script
         self._report = report
@@ -92,7 +94,9 @@ class Caller:
 
     def _hear(self, heard: bytes) -> None:
         self._note(self._ear.hear(heard))
-        if self._ear.speaking or self._now_ms < self._speaking_to_ms:
+        self.hears_other_sound = not self._ear.speaking and bool(heard.strip(_SILENT_CODES))
+        is_heard = self._ear.speaking or self.hears_other_sound
+        if is_heard or self._now_ms < self._speaking_to_ms:
             self._last_heard_ms = self._now_ms + FRAME_MS
 
     def _note(self, events: list[Event]) -> None:

@@ -16,6 +16,7 @@ from websockets.uri import parse_uri
 from simulators.phone_caller import Caller
 from simulators.phone_faults import Fault, Faults
 from simulators.phone_line import Line, ProtocolBroken
+from simulators.phone_playout import FRAME_MS
 from simulators.phone_report import StreamLog
 from simulators.phone_signature import HEADER, sign
 from simulators.phone_socket import Closed, HandshakeRefused, MediaSocket
@@ -133,6 +134,8 @@ class Leg:
         assert self._socket is not None, "the leg was not opened"
         if self._log.first_audio_ms is None and self._caller.agent_is_speaking:
             self._log.first_audio_ms = now_ms - self._log.started_ms
+        if self._caller.hears_other_sound:
+            self._log.other_sound_ms += FRAME_MS
         if self._faults:
             self._strike(now_ms)
         messages = echoes

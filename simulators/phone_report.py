@@ -87,6 +87,7 @@ class StreamLog(msgspec.Struct):
     first_media_ms: int | None = None  # since the stream's start: the first audio played
     first_audio_ms: int | None = None  # since the stream's start: the first word heard
     media_received: int = 0
+    other_sound_ms: int = 0  # heard, and no simulated speech: hold music, recorded sentences
     marks: list[str] = msgspec.field(default_factory=list)
     clears: int = 0
     unplayed_ms: int = 0  # audio still queued when the stream ended: nobody heard it
@@ -134,6 +135,10 @@ class CallReport(msgspec.Struct):
     @property
     def error_codes(self) -> list[int]:
         return [problem.code for problem in self.errors]
+
+    @property
+    def other_sound_ms(self) -> int:
+        return sum(stream.other_sound_ms for stream in self.streams)
 
     @property
     def lost_frames(self) -> int:
