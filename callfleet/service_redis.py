@@ -1,6 +1,6 @@
 """The pool of connections to Redis: every wait limited, the number of connections bounded."""
 
-from typing import Final
+from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -11,6 +11,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from callfleet.errors import ConfigFault, StoreFault
 from callfleet.redis_connection import PROMPT
+from callfleet.redis_sentinel import led
+from callfleet.redis_url import watched
 
 TIMEOUT_S: Final = 2.0
 _CONNECTIONS_MAX: Final = 100  # a command waits at most TIMEOUT_S for one
@@ -19,31 +21,38 @@ _RETRY_AFTER_S: Final = 0.05
 
 
 def redis_pool(url: str) -> Redis:
-    """Clients share it; close with `aclose()`. Takes redis://, rediss:// and unix:// URLs.
+    """Clients share it; close with `aclose()`. Takes the URLs that `redis_url` describes, and
+    unix:// ones.
 
     One more try after a lost connection: every script of ours may run twice without harm, and a
     pool that slept through a restart of Redis would otherwise fail its first commands.
     """
     over_tcp = {} if url.startswith("unix:") else {"socket_keepalive": True}
+    options: dict[str, Any] = {
+        "max_connections": _CONNECTIONS_MAX,
+        "timeout": TIMEOUT_S,
+        "socket_timeout": TIMEOUT_S,
+        "socket_connect_timeout": TIMEOUT_S,
+        **over_tcp,
+        "health_check_interval": _CHECK_INTERVAL_S,
+        "retry": Retry(ConstantBackoff(_RETRY_AFTER_S), 1),
+        "retry_on_error": [RedisConnectionError, RedisTimeoutError, OSError],
+        "decode_responses": False,
+    }
     try:
-        pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=_CONNECTIONS_MAX,
-            timeout=TIMEOUT_S,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            **over_tcp,
-            health_check_interval=_CHECK_INTERVAL_S,
-            retry=Retry(ConstantBackoff(_RETRY_AFTER_S), 1),
-            retry_on_error=[RedisConnectionError, RedisTimeoutError, OSError],
-            decode_responses=False,
-        )
+        if (primary := watched(url)) is not None:
+            pool = BlockingConnectionPool(**led(primary), **options)
+        else:
+            pool = BlockingConnectionPool.from_url(url, **options)
+            pool.connection_class = PROMPT[pool.connection_class]
     except (ValueError, TypeError):
         # The library's message quotes the URL, and the URL may hold the password.
         raise ConfigFault(
-            ["REDIS_URL: must be redis://, rediss:// or unix://, with valid options"]
+            [
+                "REDIS_URL: must be redis://, rediss://, unix:// or redis+sentinel://,"
+                " with valid options"
+            ]
         ) from None
-    pool.connection_class = PROMPT[pool.connection_class]
     return Redis.from_pool(pool)
 
 

@@ -26,6 +26,7 @@ from callfleet.settings_parse import (
     number,
     origin,
     port,
+    redis_address,
     text,
     whole,
     without_credentials,
@@ -201,7 +202,7 @@ class ServiceSettings:
     redis_url: str = knob(
         "REDIS_URL",
         "redis://127.0.0.1:6379/0",
-        parse=address("redis", "rediss", "unix"),
+        parse=redis_address,
         help="Redis that holds slots, roster, journals and jobs.",
     )
     config_path: str = knob("CALLFLEET_CONFIG", "callfleet.yaml", help="Path of callfleet.yaml.")

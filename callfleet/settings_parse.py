@@ -12,10 +12,13 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+from callfleet.redis_url import SENTINEL_SCHEMES, watched
+
 SECRET_MIN: Final = 16
 KEY_BYTES: Final = 32
 _UNIT_S: Final = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)\Z")
+_PASSWORD = re.compile(r"(password=)[^&]*")
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -99,6 +102,15 @@ def address(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def redis_address(raw: str) -> str:
+    """One Redis, or a primary that Sentinels know."""
+    return raw if watched(raw) is not None else _one_redis(raw)
+
+
+redis_address.is_address = True  # type: ignore[attr-defined] # as those of `address`
+_one_redis: Final = address("redis", "rediss", "unix", *SENTINEL_SCHEMES)
+
+
 def origin(raw: str) -> str:
     """`https://host[:port]`: what carriers sign and dial; plain http only on this machine."""
     told = "must be https://host with no path, query or password (http:// only for localhost)"
@@ -148,6 +160,10 @@ def without_credentials(raw: str) -> str:
         parts = urlsplit(raw)
     except ValueError:
         return raw
-    if not parts.scheme or "@" not in parts.netloc:
+    if not parts.scheme:
         return raw
-    return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
+    query = _PASSWORD.sub(r"\1***", parts.query)
+    _, at, host = parts.netloc.rpartition("@")
+    if not at and query == parts.query:
+        return raw
+    return urlunsplit(parts._replace(netloc=f"***@{host}" if at else host, query=query))

@@ -5,18 +5,17 @@ network they share. No packet is sent to find out.
 """
 
 import socket
-from urllib.parse import urlsplit
+
+from callfleet.redis_url import first_host
 
 
 def own_address(redis_url: str) -> str:
     """An IP address; the loopback one when Redis is on this machine."""
-    target = urlsplit(redis_url)
-    if not target.hostname:
+    target = first_host(redis_url)
+    if target is None:
         return "127.0.0.1"  # a unix socket
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            target.hostname, target.port or 6379, type=socket.SOCK_DGRAM
-        )[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(*target, type=socket.SOCK_DGRAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.connect(address)
             return str(probe.getsockname()[0])

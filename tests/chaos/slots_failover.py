@@ -12,26 +12,24 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import RedisError
 
 from callfleet.calls import CallId
 from callfleet.errors import StoreFault
 from callfleet.redis_scripts import Script, lua
+from callfleet.service import redis_pool
 from callfleet.slots import Lease, OrgLimits, Slots
 from callfleet.slots_keeper import SlotKeeper
-from tests.redis_server import RedisServer
+from tests.sentinels import watched_redis
 
 ORG, LIMIT = "main", 100
 REPLICATED, UNREPLICATED = 60, 40
 HOLDERS = 10
 DEMAND_EVERY_S = 0.04
-DOWN_AFTER_MS = 1000
 _HOLD_OFF = "1.5 * s.set.heartbeat\n  local hold"
 Demand = Callable[[], Awaitable[None]]
 
@@ -67,86 +65,18 @@ class Loyal:
         raise AssertionError("a live call lost its slot to a failover")
 
 
-@dataclass(slots=True)
-class Cluster:
-    """A primary, its replica, and three Sentinels watching."""
-
-    primary: RedisServer
-    replica: RedisServer
-    redis: "Redis"
-
-    async def freeze_replication(self) -> None:
-        """Stopping the replica is not enough: its socket would go on taking what is written."""
-        self.replica.freeze()
-        client = Redis.from_url(self.primary.url)
-        await client.client_kill_filter(_type="slave")
-        await client.aclose()
-
-    def fail_over(self) -> None:
-        self.primary.kill()
-        self.replica.thaw()
-
-
-@contextlib.asynccontextmanager
-async def cluster() -> AsyncIterator[Cluster]:
-    with contextlib.ExitStack() as stack:
-        primary = stack.enter_context(RedisServer(options={"repl-diskless-sync-delay": "0"}))
-        upstream = f"127.0.0.1 {primary.port}"
-        replica = RedisServer()
-        stack.callback(replica.close)
-        replica.start()
-        joining = replica.client()
-        joining.replicaof("127.0.0.1", primary.port)
-        async with asyncio.timeout(30):
-            while True:
-                if joining.info("replication")["master_link_status"] == "up":
-                    break
-                await asyncio.sleep(0.05)
-        joining.close()
-        options = {
-            f"sentinel monitor {ORG}": f"{upstream} 2",
-            f"sentinel down-after-milliseconds {ORG}": str(DOWN_AFTER_MS),
-            f"sentinel failover-timeout {ORG}": "5000",
-        }
-        sentinels = [
-            stack.enter_context(RedisServer(sentinel=True, options=options)) for _ in range(3)
-        ]
-        addresses = [("127.0.0.1", sentinel.port) for sentinel in sentinels]
-        watch: Any = Sentinel(addresses, socket_timeout=1)  # type: ignore[no-untyped-call] # redis-py's
-        redis: Redis = watch.master_for(ORG, socket_timeout=1, socket_connect_timeout=1)
-        await _until_sentinels_agree(watch)
-        try:
-            yield Cluster(primary, replica, redis)
-        finally:
-            await redis.aclose()
-            for client in watch.sentinels:
-                await client.aclose()
-
-
-async def _until_sentinels_agree(watch: Any) -> None:
-    """Each knows the replica and the two others."""
-    async with asyncio.timeout(30):
-        for client in watch.sentinels:
-            while True:
-                state = await client.sentinel_master(ORG)
-                if (state["num-slaves"], state["num-other-sentinels"]) == (1, 2):
-                    break
-                await asyncio.sleep(0.05)
-
-
 async def experiment(*, hold_off: bool, heartbeat_s: float) -> Outcome:
-    async with cluster() as redises:
+    with watched_redis() as redises:
+        redis = redis_pool(redises.url)
         kind = Slots if hold_off else Hasty
-        slots = kind(redises.redis, heartbeat_s=heartbeat_s)
+        slots = kind(redis, heartbeat_s=heartbeat_s)
         await slots.configure(ORG, OrgLimits(LIMIT))
         count = {"reasserted": 0}
 
         def beaten(_org: str, outcome: object) -> None:
             count["reasserted"] += getattr(outcome, "reasserted", 0)
 
-        keepers = [
-            SlotKeeper(slots, redises.redis, f"w{n}", [ORG], beaten=beaten) for n in range(HOLDERS)
-        ]
+        keepers = [SlotKeeper(slots, redis, f"w{n}", [ORG], beaten=beaten) for n in range(HOLDERS)]
         sessions: set[CallId] = set()
 
         async def demand() -> None:
@@ -162,8 +92,8 @@ async def experiment(*, hold_off: bool, heartbeat_s: float) -> Outcome:
             keeping = [tasks.create_task(keeper.run()) for keeper in keepers]
             for _ in range(REPLICATED):
                 await demand()
-            await redises.redis.wait(1, 2000)
-            await redises.freeze_replication()
+            redises.until_replicated()
+            redises.freeze_replication()
             for _ in range(UNREPLICATED):
                 await demand()
             assert len(sessions) == LIMIT
@@ -171,6 +101,7 @@ async def experiment(*, hold_off: bool, heartbeat_s: float) -> Outcome:
             away_s = await _keep_asking(demand, for_s=3 * heartbeat_s)
             for task in keeping:
                 task.cancel()
+        await redis.aclose()
         over = max(0, len(sessions) - LIMIT)
         told = count["reasserted"]
         return Outcome(hold_off, heartbeat_s, len(sessions), over, told, round(away_s, 1))

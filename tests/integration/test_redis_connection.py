@@ -9,6 +9,7 @@ from tests.redis_server import RedisServer
 
 async def cancelled_at_random(url: str, *, times: int) -> None:
     redis = redis_pool(url)
+    await redis.set("key", "value")  # a task may be cancelled before it is connected, each time
 
     async def for_ever() -> None:
         while True:
