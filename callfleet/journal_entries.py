@@ -45,6 +45,13 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     input_cached_tokens: int = 0
     output_text_tokens: int = 0
     output_audio_tokens: int = 0
+    input_cached_text_tokens: int = 0  # of the cached ones; zero where the API does not tell
+    input_cached_audio_tokens: int = 0
+    transcription_model: str = ""
+    transcription_text_tokens: int = 0
+    transcription_audio_tokens: int = 0
+    transcription_output_tokens: int = 0
+    transcription_ms: int = 0  # where the API bills sound instead of tokens
 
 
 class CallEnd(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -54,6 +61,11 @@ class CallEnd(msgspec.Struct, frozen=True, omit_defaults=True):
     ended_at_ms: int  # unix
     usage: Usage = Usage()
     detail: str = ""  # for people; never what a caller said
+    cost_micro_usd: int | None = None  # of the sessions; None: a price is not known
+    price_version: str = ""  # of callfleet/prices.json
+    answers: int = 0  # how often the agent answered a caller
+    answer_ms_median: int | None = None  # end of the caller's speech to first sound of the answer
+    answer_ms_slowest: int | None = None
 
 
 class Damage(msgspec.Struct, frozen=True):

@@ -27,6 +27,14 @@ def moment(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+def seconds(ms: int | None) -> str:
+    return "" if ms is None else f"{ms / 1000:.2f} s"
+
+
+def dollars(micro_usd: int | None) -> str:
+    return "" if micro_usd is None else f"${micro_usd / 1_000_000:.4f}"
+
+
 def _mood(row: Row) -> Text:
     if row["sentiment"] is None:
         said = row["status"] if row["status"] != "not_scorable" else row["why_not"] or ""
@@ -49,7 +57,8 @@ def show_table(found: Sequence[Row], *, limit: int) -> None:
         table.add_column(heading, justify="right")
     for heading in ("ended", "sentiment", "intent"):
         table.add_column(heading)
-    table.add_column("lead", justify="right")
+    for heading in ("lead", "answer", "cost"):
+        table.add_column(heading, justify="right")
     for row in found:
         table.add_row(
             row["call_id"],
@@ -61,6 +70,8 @@ def show_table(found: Sequence[Row], *, limit: int) -> None:
             _mood(row),
             Text((row["intent"] or "").replace("_", " ")),
             "" if row["lead_score"] is None else str(row["lead_score"]),
+            seconds(row["answer_ms_median"]),
+            dollars(row["session_cost_micro_usd"]),
         )
     console.print(table)
     if len(found) == limit:
@@ -133,6 +144,8 @@ def show_call(call: dict[str, Any]) -> None:
     facts.add_row("started", moment(call["started_at_ms"]))
     ended = call["end_reason"].replace("_", " ")
     facts.add_row("length", f"{clock(call['duration_ms'])}, {call['turns']} turns, {ended}")
+    facts.add_row("answers", Text(_waiting(call)))
+    facts.add_row("cost", Text(_spending(call)))
     facts.add_row("status", Text(call["status"] + (f": {_why(call)}" if _why(call) else "")))
     parts: list[Any] = [facts, Text()]
     parts += [Group(_judgement(score), Text()) for score in call["scores"][:1]]
@@ -140,6 +153,24 @@ def show_call(call: dict[str, Any]) -> None:
     for turn in call["transcript"]:
         parts.append(_turn(turn, cited.get(turn["n"], [])))
     console.print(Group(*parts))
+
+
+def _waiting(call: dict[str, Any]) -> str:
+    """How long the caller waited for the agent."""
+    if not call["answers"] or call["answer_ms_median"] is None:
+        return "none"
+    median, slowest = seconds(call["answer_ms_median"]), seconds(call["answer_ms_slowest"])
+    return f"{call['answers']}, after {median} (median), the slowest after {slowest}"
+
+
+def _spending(call: dict[str, Any]) -> str:
+    """What the sessions cost, and for what."""
+    cost = dollars(call["session_cost_micro_usd"]) or "unknown: no price for its models"
+    read = call["input_text_tokens"] + call["input_audio_tokens"]
+    written = call["output_text_tokens"] + call["output_audio_tokens"]
+    told = f"{read} tokens read ({call['input_cached_tokens']} cached), {written} written"
+    version = f", prices of {call['price_version']}" if call["price_version"] else ""
+    return f"{cost} ({call['model'] or 'no session'}: {told}{version})"
 
 
 def _why(call: dict[str, Any]) -> str:

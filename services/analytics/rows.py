@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
+from callfleet import prices
 from callfleet.encryption import CallKey, KeyRing
 from callfleet.journal_entries import CallRecord, Note
-from services.analytics import prices
 from services.analytics.model import Reply
 from services.analytics.scoring import ANALYSIS_VERSION, RUBRIC, Line, NotScorable, Score
 from services.analytics.store import SealedTurn
@@ -93,6 +93,11 @@ def call_rows(
         "takeovers": record.takeovers,
         "damaged": len(record.damage),
         **usage,
+        "session_cost_micro_usd": end.cost_micro_usd,
+        "price_version": end.price_version,
+        "answers": end.answers,
+        "answer_ms_median": end.answer_ms_median,
+        "answer_ms_slowest": end.answer_ms_slowest,
         "wrapped_key": wrapped,
         "traceparent": start.traceparent,
         "recorded_at_ms": now_ms,
@@ -148,6 +153,7 @@ def score_row(
         "prompt_tokens": 0,
         "answer_tokens": 0,
         "cost_micro_usd": 0,
+        "price_version": "",
         "created_at_ms": now_ms,
     }
     if isinstance(verdict, Score):
@@ -158,14 +164,16 @@ def score_row(
             "asked_model": reply.asked_model,
             "prompt_tokens": reply.prompt_tokens,
             "answer_tokens": reply.answer_tokens,
-            "cost_micro_usd": cost_of(reply),
+            "cost_micro_usd": cost_of(reply, now_ms),
+            "price_version": prices.VERSION,
         }
     return row
 
 
-def cost_of(reply: Reply) -> int | None:
+def cost_of(reply: Reply, now_ms: int) -> int | None:
     return prices.cost_micro_usd(
         reply.model,
+        prices.day_of(now_ms),
         prompt=reply.prompt_tokens,
         cached=reply.cached_tokens,
         answer=reply.answer_tokens,

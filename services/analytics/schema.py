@@ -35,6 +35,10 @@ def _number(name: str, comment: str) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger, nullable=False, server_default="0", comment=comment)
 
 
+def _maybe(name: str, comment: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, comment=comment)
+
+
 def _among(column: str, values: tuple[str, ...]) -> str:
     listed = ", ".join(f"'{value}'" for value in values)
     return f"{column} IN ({listed})"
@@ -67,6 +71,25 @@ calls = sa.Table(
     _number("input_cached_tokens", "Of the tokens in, those billed as cached"),
     _number("output_text_tokens", "Realtime text tokens out"),
     _number("output_audio_tokens", "Realtime audio tokens out"),
+    _number("input_cached_text_tokens", "Of the cached tokens, text; 0 where the API did not tell"),
+    _number(
+        "input_cached_audio_tokens", "Of the cached tokens, audio; 0 where the API did not tell"
+    ),
+    _number("transcription_text_tokens", "Text tokens in, of the model that wrote down the caller"),
+    _number("transcription_audio_tokens", "Audio tokens in, of that model"),
+    _number("transcription_output_tokens", "Tokens out, of that model"),
+    _number("transcription_ms", "Sound it was billed for, where it bills by time"),
+    _number("answers", "Times the agent answered the caller"),
+    _text("transcription_model", "Model that wrote down the caller, empty if none did"),
+    _text("price_version", "Version of the price table behind session_cost_micro_usd"),
+    _maybe(
+        "session_cost_micro_usd",
+        "Cost of the sessions, transcription included; NULL = price unknown",
+    ),
+    _maybe(
+        "answer_ms_median", "End of the caller's speech to first sound of the answer, the median"
+    ),
+    _maybe("answer_ms_slowest", "The same, the slowest of the call"),
     sa.Column("wrapped_key", sa.LargeBinary, comment="The call's data key, wrapped; NULL = erased"),
     _text("traceparent", "W3C trace context of the call, empty when tracing is off"),
     _number("recorded_at_ms", "When this row was written"),
@@ -161,6 +184,7 @@ scores = sa.Table(
     _number("prompt_tokens", "Tokens the scoring model read"),
     _number("answer_tokens", "Tokens the scoring model wrote"),
     sa.Column("cost_micro_usd", sa.BigInteger, comment="NULL when the model's price is unknown"),
+    _text("price_version", "Version of the price table"),
     _number("created_at_ms", "When this score was written"),
     sa.CheckConstraint(_among("sentiment", SENTIMENTS), name="sentiment"),
     sa.CheckConstraint("sentiment_value BETWEEN -1 AND 1", name="sentiment_value"),

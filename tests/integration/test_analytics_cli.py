@@ -158,7 +158,7 @@ async def test_migrating_from_the_command_line(database_path: Path) -> None:
     done = callfleet(database_path, "analytics", "--migrate")
     assert done.returncode == 0, done.stderr
     database = Database(url_of(database_path))
-    assert await database.revision() == "0002"
+    assert await database.revision() == "0003"
     await database.close()
 
 

@@ -44,11 +44,16 @@ GROUP BY 1, c.org, c.agent, c.vertical
 
 
 def upgrade() -> None:
+    create(_CALL_SCORES, _DAILY_AGENT_SCORES)
+
+
+def create(call_scores: str, daily_agent_scores: str) -> None:
+    """Also for later revisions, which show more."""
     dialect = op.get_bind().dialect.name
     moment, day = _MOMENT[dialect], _DAY[dialect]
     started, ended = moment.format(column="c.started_at_ms"), moment.format(column="c.ended_at_ms")
-    op.execute(_CALL_SCORES.format(started=started, ended=ended))
-    op.execute(_DAILY_AGENT_SCORES.format(day=day.format(column="c.started_at_ms")))
+    op.execute(call_scores.format(started=started, ended=ended))
+    op.execute(daily_agent_scores.format(day=day.format(column="c.started_at_ms")))
 
 
 def downgrade() -> None:
