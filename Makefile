@@ -14,8 +14,8 @@ demo: setup ## a whole fleet answers twelve simulated calls (KEEP=1: stays up, R
 test: setup ## every test
 	@$(BIN)/python -m pytest $(ARGS)
 
-unit: setup ## only the tests that need no process, socket or clock
-	@$(BIN)/python -m pytest tests/unit $(ARGS)
+unit: setup ## seconds: pure code and virtual time, without generated examples
+	@$(BIN)/python -m pytest tests/unit -n0 -m "not properties" $(ARGS)
 
 fmt: setup ## format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix -q .

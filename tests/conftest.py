@@ -6,9 +6,18 @@ import os
 from typing import Any
 
 import pytest
+from hypothesis import is_hypothesis_test
 
 ASYNC_TEST_LIMIT_S = 60
 _OURS = ("CALLFLEET_", "OPENAI_", "TWILIO_", "OTEL_", "REDIS_URL", "DATABASE_URL", "PUBLIC_URL")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what hypothesis drives, so that `make unit` stays a matter of seconds without it."""
+    for item in items:
+        test = getattr(item, "obj", None)
+        if test is not None and is_hypothesis_test(test):
+            item.add_marker("properties")
 
 
 @pytest.hookimpl(tryfirst=True)
