@@ -30,7 +30,7 @@ bench: setup ## cost per call, added latency, the semaphore, beside a bare relay
 	@$(BIN)/python -m bench $(ARGS)
 
 chaos: setup ## the semaphore under fire for minutes, with real processes
-	@$(BIN)/python -m tests.chaos.slots $(ARGS)
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 docs: setup ## write settings, metrics and schema into the documents that repeat them
 	@$(BIN)/python -m tools.docs

@@ -1,4 +1,4 @@
-"""What every test gets: async tests without a plugin, and an environment nobody's shell leaks into."""
+"""What every test gets: async tests without a plugin, and an environment of its own."""
 
 import asyncio
 import inspect
