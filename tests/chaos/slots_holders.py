@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import os
 import random
+import sys
 import time
 
 from redis.asyncio import Redis
@@ -58,7 +59,7 @@ class Seat:
 
 
 class Caller:
-    """One holder: calls, one after another, until the time is over."""
+    """One holder: calls, one after another, until it is told to stop."""
 
     def __init__(self, redis: "Redis", name: str, out: int, dice: random.Random) -> None:
         self._slots = Slots(redis, **TIMES)
@@ -75,12 +76,12 @@ class Caller:
         if isinstance(outcome, Beat) and outcome.reasserted:
             self._say("reasserted", outcome.reasserted)
 
-    async def run(self, sessions: int, until: float) -> None:
+    async def run(self, sessions: int, over: asyncio.Event) -> None:
         await self._slots.configure(ORG, limits(sessions))
         async with asyncio.TaskGroup() as tasks:
             keeping = tasks.create_task(self._keeper.run())
             number = 0
-            while time.monotonic() < until:
+            while not over.is_set():
                 number += 1
                 try:
                     await self._call(CallId(f"{self._name}-{number}"))
@@ -132,17 +133,24 @@ class Caller:
         return outcome
 
 
+async def _told_to_stop(over: asyncio.Event) -> None:
+    """The parent closes our standard input."""
+    await asyncio.to_thread(sys.stdin.read)
+    over.set()
+
+
 async def _all(arguments: argparse.Namespace) -> None:
     redis = Redis.from_url(arguments.url, socket_timeout=10)
     out = os.open(arguments.out, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     dice = random.Random(arguments.seed)
-    until = time.monotonic() + arguments.seconds
+    over = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_told_to_stop(over))
             for number in range(arguments.holders):
                 name = f"{arguments.name}.{number}"
                 caller = Caller(redis, name, out, random.Random(dice.random()))
-                tasks.create_task(caller.run(arguments.sessions, until))
+                tasks.create_task(caller.run(arguments.sessions, over))
     finally:
         os.close(out)
         await redis.aclose()
@@ -154,7 +162,6 @@ def main() -> None:
         parser.add_argument(f"--{word}", required=True)
     for word in ("holders", "sessions", "seed"):
         parser.add_argument(f"--{word}", type=int, required=True)
-    parser.add_argument("--seconds", type=float, required=True)
     asyncio.run(_all(parser.parse_args()))
 
 

@@ -7,7 +7,7 @@ from tests.chaos.slots import Plan, run
 
 async def test_killed_holders_and_cut_connections_break_nothing() -> None:
     plan = Plan(
-        seconds=5,
+        seconds=6,
         processes=5,
         holders_each=40,
         kills=1,
