@@ -49,7 +49,8 @@ class Place:
 
     def granted(self, lease: Lease) -> None:
         if self.waits:
-            log.info("slot granted", call_id=self.start.call_id, ticket=self._ticket)
+            numbers = {"ticket": self._ticket, "grant": lease.token}
+            log.info("slot granted", call_id=self.start.call_id, **numbers)
         self._settle(Verdict.GRANTED)
 
     def moved(self, waiting: Waiting) -> None:

@@ -25,7 +25,7 @@ from callfleet.link_server import LinkServer
 from callfleet.link_stream import Stream
 from callfleet.roster import Roster, WorkerCard
 from callfleet.service import redis_pool
-from callfleet.slots import Slots
+from callfleet.slots import Lease, Slots
 from services.gateway.app import Gateway
 from services.gateway.settings import GatewaySettings
 from simulators.phone import PhoneCompany
@@ -63,6 +63,7 @@ class Guest:
     heard: list[str] = field(default_factory=list)
     marks: list[str] = field(default_factory=list)
     digits: list[str] = field(default_factory=list)
+    lease: Lease | None = None
     closed: EndReason | None = None
     lost: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -109,6 +110,7 @@ class Worker:
         self.refuses: Exception | None = None
         self.greeting = "Hello from the clinic"
         self.hangs_up_after: str | None = None  # the mark
+        self.adopts = False  # the calls' slots, at once, as a real worker does
         self.came = asyncio.Event()
         self.finished = 0
         self._roster = Roster(pool)
@@ -145,7 +147,15 @@ class Worker:
         self.guests.append(guest)
         self.came.set()
         asyncio.get_running_loop().call_soon(guest.say, self.greeting, "greeted")
+        if self.adopts:
+            self._tasks.add(asyncio.create_task(self._adopt(guest)))
         return guest
+
+    async def _adopt(self, guest: Guest) -> None:
+        start = guest.start
+        guest.lease = await self._slots.adopt(
+            start.org, start.agent, start.call_id, holder=self.name
+        )
 
     def on_mark(self, guest: Guest, name: str) -> None:
         if name == self.hangs_up_after:
@@ -204,9 +214,11 @@ def settings(redis_url: str, **changes: Any) -> GatewaySettings:
 
 
 @asynccontextmanager
-async def scene(redis_url: str, *, workers: int = 1, **company: Any) -> AsyncIterator[Scene]:
+async def scene(
+    redis_url: str, *, workers: int = 1, yaml: str = YAML, **company: Any
+) -> AsyncIterator[Scene]:
     """The gateway, ready, with this many workers announced."""
-    config = load_config(YAML)
+    config = load_config(yaml)
     gateway = Gateway(settings(redis_url), config)
     pool = redis_pool(redis_url)
     staff = [Worker(f"worker-{number + 1}", pool) for number in range(workers)]
