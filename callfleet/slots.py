@@ -8,7 +8,8 @@ same script. Nothing here ends a live call: a holder Redis has forgotten registe
 next heartbeat, and new calls wait until the holders had time for that.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -85,6 +86,7 @@ class Slots:
         heartbeat_s: float = 5.0,
         claim_s: float = 4.0,
         waiter_ttl_s: float = 3.0,
+        timed: Callable[[str, float], None] = lambda _name, _s: None,
     ) -> None:
         assert lease_ttl_s >= 2 * heartbeat_s > 0, "a lease must outlive a missed heartbeat"
         self.lease_ttl_s = lease_ttl_s
@@ -100,6 +102,7 @@ class Slots:
             )
             for name in _SCRIPTS
         }
+        self._timed = timed  # told how long each script took, as its caller sees it
         self._limits: dict[str, OrgLimits] = {}
         self._genesis: dict[str, str] = {}  # which life of each org's state we have seen
 
@@ -259,7 +262,9 @@ class Slots:
 
     async def _run(self, name: str, org: str, *words: str | int) -> list[Any]:
         """Run a script that answers `verdict, genesis, ...` or `..., genesis` (see each file)."""
+        asked_at = time.perf_counter()
         given = await self._scripts[name](slot_keys(org), self._words(org, words))
+        self._timed(name, time.perf_counter() - asked_at)
         reply: list[Any] = text_of(given)
         place = 0 if name == "audit" else 1
         self._genesis[org] = reply[place]

@@ -2,7 +2,8 @@
 
 Reads and changes the running fleet through Redis alone, so it works from any machine that reaches
 it. A limit set here is in force at once in every process, survives their restarts, and ends when
-`callfleet.yaml` comes with another number than before.
+`callfleet.yaml` comes with another number than before. `close` is for who has mended a key and does
+not want to wait until one caller has tried it.
 """
 
 import argparse
@@ -19,13 +20,13 @@ from rich.table import Table
 from callfleet.errors import ConfigFault
 from callfleet.service_redis import redis_pool
 from callfleet.settings import ServiceSettings, environment, read_config_file, read_one
-from callfleet.slots import Drift, Slots, Usage
+from callfleet.slots import AgentUsage, Circuit, Drift, Slots, Usage
 
 AS_IN_FILE = "file"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`show` (also without a word), `set`, `audit`."""
+    """`show` (also without a word), `set`, `close`, `audit`."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     parser.set_defaults(action="show", orgs=[], json=False)
     show = actions.add_parser("show", help="limits, live sessions, waiting callers, holders")
@@ -39,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sessions", type=_sessions, metavar="SESSIONS", help=f"a number, or {AS_IN_FILE!r}"
     )
     change.add_argument("--agent", metavar="NAME", help="this agent's own limit, not the org's")
+    close = actions.add_parser("close", help="the key is mended: close the org's circuit")
+    close.add_argument("org", metavar="ORG")
 
 
 def _sessions(text: str) -> int | None:
@@ -54,6 +57,9 @@ def run(parsed: argparse.Namespace) -> int:
     if parsed.action == "set":
         usage = asyncio.run(_set(redis_url, parsed.org, parsed.sessions, parsed.agent))
         _show([usage])
+        return 0
+    if parsed.action == "close":
+        _show([asyncio.run(_close(redis_url, parsed.org))])
         return 0
     orgs = parsed.orgs or _orgs_of_file()
     if parsed.action == "audit":
@@ -84,6 +90,18 @@ async def _set(redis_url: str, org: str, sessions: int | None, agent: str | None
     try:
         slots = Slots(redis)
         await slots.set_limit(org, sessions, agent)
+        return await slots.usage(org)
+    finally:
+        await redis.aclose()
+
+
+async def _close(redis_url: str, org: str) -> Usage:
+    redis = redis_pool(redis_url)
+    try:
+        slots = Slots(redis)
+        if (await slots.usage(org)).limit is None:
+            raise ConfigFault([f"{org}: no gateway or worker has stated this org's limits"])
+        await slots.close_circuit(org)
         return await slots.usage(org)
     finally:
         await redis.aclose()
@@ -128,7 +146,6 @@ def _show(usages: Sequence[Usage]) -> None:
     for heading in ("limit", "effective", "live", "waiting", "oldest wait"):
         table.add_column(heading, justify="right")
     for usage in usages:
-        oldest = f"{usage.oldest_wait_s:.1f} s" if usage.waiting else "-"
         table.add_row(
             usage.org,
             "(all)",
@@ -136,14 +153,19 @@ def _show(usages: Sequence[Usage]) -> None:
             _number(usage.effective_limit),
             str(usage.live),
             f"{usage.waiting} of {usage.max_waiting}",
-            oldest,
+            _oldest(usage),
         )
         for name, agent in usage.agents.items():
             limit = _limit(agent.limit, agent.file_limit)
-            table.add_row(usage.org, name, limit, "", str(agent.live), str(agent.waiting), "")
+            counts = (str(agent.live), str(agent.waiting))
+            table.add_row(usage.org, name, limit, "", *counts, _oldest(agent))
     console.print(table)
     for usage in usages:
         console.print(*_remarks(usage), sep="\n", end="\n" if _remarks(usage) else "")
+
+
+def _oldest(of: Usage | AgentUsage) -> str:
+    return f"{of.oldest_wait_s:.1f} s" if of.waiting else "-"
 
 
 def _number(value: int | None) -> str:
@@ -168,8 +190,10 @@ def _remarks(usage: Usage) -> list[str]:
         remarks.append(f"{usage.over} above the limit: no grants until calls end")
     if usage.hold_off_s:
         remarks.append(f"grants held off for {usage.hold_off_s:.1f} s: Redis came back changed")
-    if usage.circuit_s:
-        remarks.append(f"circuit open for {usage.circuit_s:.0f} s: {usage.circuit_reason}")
+    if usage.circuit is Circuit.OPEN:
+        remarks.append(f"circuit open for {usage.circuit_s:.0f} s more: {usage.circuit_reason}")
+    if usage.circuit is Circuit.HALF:
+        remarks.append(f"circuit half open, one call at a time tries: {usage.circuit_reason}")
     if usage.tokens_per_minute is not None:
         remarks.append(f"tokens per minute: {usage.token_rate} of {usage.tokens_per_minute}")
     return [f"{usage.org}: {remark}" for remark in remarks]

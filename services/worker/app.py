@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from callfleet import link, telemetry
+from callfleet import link, slots_metrics, telemetry
 from callfleet.audio import FORMATS, AudioFormat
 from callfleet.calls import CallId, CallStart
 from callfleet.config import Agent, Config
@@ -68,7 +68,7 @@ class Worker:
         self._idle.set()
         self._redis = redis_pool(settings.redis_url)
         self._roster = Roster(self._redis)
-        self._slots = Slots(self._redis)
+        self._slots = Slots(self._redis, timed=metrics.slot_script)
         self._keeper = SlotKeeper(
             self._slots, self._redis, settings.worker_id, config.orgs, beaten=BeatLog()
         )
@@ -121,6 +121,7 @@ class Worker:
             loops.create_task(self._keeper.run())
             for account in self._accounts.values():
                 loops.create_task(account.run())
+            loops.create_task(slots_metrics.watch(self._slots, agents_of(self._config)))
             loops.create_task(self._announce())
 
     async def drain(self) -> None:
@@ -246,6 +247,12 @@ class Worker:
             return site.url("ws", link.PATH)
         host = own_address(self._settings.redis_url)
         return f"ws://{f'[{host}]' if ':' in host else host}:{site.port}{link.PATH}"
+
+
+def agents_of(config: Config) -> dict[str, frozenset[str]]:
+    """Who uses an org's slots."""
+    agents = config.agents.values()
+    return {org: frozenset(a.name for a in agents if a.org == org) for org in config.orgs}
 
 
 def main() -> int:

@@ -66,6 +66,10 @@ _AUDIO_LOST = Counter(
 _LINKS_LOST = Counter("callfleet_worker_legs_lost", "Calls whose link broke under them.")
 _FENCED = Counter("callfleet_worker_calls_fenced", "Calls somebody else had taken over.")
 _TOKENS = Counter("callfleet_worker_tokens", "Tokens the API counted.", ["kind"])
+_COST = Counter("callfleet_worker_sessions_cost_usd", "What ended calls have cost at the API.")
+_UNPRICED = Counter(
+    "callfleet_worker_calls_unpriced", "Calls of models whose price is not known: not in the cost."
+)
 _JOURNAL_REFUSED = Counter(
     "callfleet_worker_journal_entries_refused", "Entries dropped because too many waited."
 )
@@ -77,6 +81,12 @@ _HEARTBEAT_AGE = Gauge(
     "callfleet_worker_slot_heartbeat_age_seconds",
     "Since Redis last answered this worker's renewal of its slots; past their TTL they lapse.",
     ["org"],
+)
+_SCRIPTS = Histogram(
+    "callfleet_worker_slot_script_seconds",
+    "A question to the semaphore, there and back.",
+    ["script"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0),
 )
 _UNLEASED = Gauge(
     "callfleet_worker_calls_unleased",
@@ -122,6 +132,13 @@ def call_ended(reason: EndReason, duration_s: float, usage: Usage) -> None:
     _DURATION.observe(duration_s)
     for kind, count in tokens_by_kind(usage).items():
         _TOKENS.labels(kind).inc(count)
+
+
+def call_paid(micro_usd: int | None) -> None:
+    if micro_usd is None:
+        _UNPRICED.inc()
+    else:
+        _COST.inc(micro_usd / 1_000_000)
 
 
 def call_gone(live: int) -> None:
@@ -196,6 +213,11 @@ def watch_heartbeat(org: str, age_s: Callable[[], float]) -> None:
 
 def watch_unleased(org: str, count: Callable[[], float]) -> None:
     _UNLEASED.labels(org).set_function(count)
+
+
+def slot_script(name: str, took_s: float) -> None:
+    """`name` is a script of `callfleet.slots`."""
+    _SCRIPTS.labels(name).observe(took_s)
 
 
 def slot_lost() -> None:

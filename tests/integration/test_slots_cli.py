@@ -57,7 +57,7 @@ def test_it_shows_every_org_of_the_file(fleet: str, capsys: pytest.CaptureFixtur
     out = capsys.readouterr().out
     rows = [line.split() for line in out.splitlines()]
     assert ["main", "(all)", "3", "3", "2", "1", "of", "5"] in [row[:8] for row in rows]
-    assert ["main", "a", "1", "1", "1"] in rows
+    assert ["main", "a", "1", "1", "1", "0.0", "s"] in [[*row[:5], "0.0", *row[6:]] for row in rows]
     assert "held by worker-7 2" in out
 
 
@@ -74,9 +74,26 @@ def test_a_limit_is_changed_and_given_back_to_the_file(
     assert shown(capsys)["limit"] == 3
 
 
+def test_a_mended_key_is_told(fleet: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async def refused(for_s: float) -> None:
+        async with Redis.from_url(fleet) as redis:
+            await Slots(redis).open_circuit("main", "invalid_api_key", for_s=for_s)
+
+    asyncio.run(refused(0))
+    assert run() == 0
+    assert "half open, one call at a time tries: invalid_api_key" in capsys.readouterr().out
+    assert run("close", "main") == 0
+    assert "circuit" not in capsys.readouterr().out
+    asyncio.run(refused(60))
+    assert run() == 0
+    assert "main: circuit open for" in capsys.readouterr().out
+
+
 def test_an_unknown_org_is_the_operators_mistake(fleet: str) -> None:
     with pytest.raises(ConfigFault, match="nobody"):
         run("set", "nobody", "3")
+    with pytest.raises(ConfigFault, match="nobody"):
+        run("close", "nobody")
     with pytest.raises(SystemExit):
         run("set", "main", "many")
 
