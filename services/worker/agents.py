@@ -5,11 +5,14 @@ the leg dictates (formats) and what the worker must know (the tool that ends a c
 """
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Final
 
 from callfleet.audio import PCM, AudioFormat
 from callfleet.config import Agent, resolved_turn_detection
+from callfleet.prices import price_of
 from services.worker.dialogue import Manner
+from services.worker.spending import Tariff
 from services.worker.turns import END_CALL
 
 _END_CALL_TOOL: Final[dict[str, Any]] = {
@@ -34,8 +37,8 @@ def session_settings(agent: Agent, fmt: AudioFormat) -> dict[str, Any]:
     return session
 
 
-def manner_of(agent: Agent, session: Mapping[str, Any]) -> Manner:
-    """How the conversation has to behave with these settings."""
+def manner_of(agent: Agent, session: Mapping[str, Any], today: date) -> Manner:
+    """How the conversation has to behave with these settings, at today's prices."""
     hearing = session["audio"]["input"]
     detection = hearing.get("turn_detection")
     return Manner(
@@ -43,7 +46,17 @@ def manner_of(agent: Agent, session: Mapping[str, Any]) -> Manner:
         answers_itself=detection is not None and detection.get("create_response", True),
         interruptible=detection is None or detection.get("interrupt_response", True),
         transcribed=hearing.get("transcription") is not None,
+        tariff=Tariff(
+            price_of(agent.model, today),
+            price_of(transcriber_of(session), today),
+        ),
     )
+
+
+def transcriber_of(session: Mapping[str, Any]) -> str:
+    """The model that writes down the caller; empty when none does."""
+    transcription = session["audio"]["input"].get("transcription") or {}
+    return str(transcription.get("model", ""))
 
 
 def _from_agent(agent: Agent) -> dict[str, Any]:

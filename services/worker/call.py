@@ -12,7 +12,7 @@ Redis away at the beginning: a call that may go on does, and gets slot and journ
 import asyncio
 from typing import Final
 
-from callfleet import telemetry
+from callfleet import prices, telemetry
 from callfleet.audio import FORMATS
 from callfleet.calls import CallStart, EndReason
 from callfleet.config import Agent
@@ -22,12 +22,12 @@ from callfleet.link import GIVEN_AWAY
 from callfleet.slots_terms import Lease
 from services.worker import dialogue as told
 from services.worker import metrics
-from services.worker.agents import manner_of, session_settings
+from services.worker.agents import manner_of, session_settings, transcriber_of
 from services.worker.clerk import GIVEN_UP, Clerk
 from services.worker.dialogue import Failure
 from services.worker.ports import Ports, Stream
 from services.worker.talk import Talk
-from services.worker.usage import of_model
+from services.worker.usage import of_models
 
 END_AGAIN_S: Final = 1.0
 END_TRIES: Final = 600
@@ -45,6 +45,7 @@ class Call:
         settings = session_settings(agent, fmt)
         self.start = start
         self._model = agent.model
+        self._transcriber = transcriber_of(settings)
         self._stream = stream
         self._ports = ports
         self._clerk = Clerk(ports.journals, start)
@@ -52,7 +53,7 @@ class Call:
         self._unregistered = False  # it goes on without Redis
         self._session = ports.session(agent, settings, fmt)
         self.talk = Talk(
-            manner_of(agent, settings),
+            manner_of(agent, settings, prices.day_of(ports.wall_ms())),
             fmt,
             stream=stream,
             session=self._session,
@@ -186,7 +187,12 @@ class Call:
         end = CallEnd(
             reason=reason,
             ended_at_ms=self.start.started_at_ms + self.talk.now_ms,
-            usage=of_model(self.talk.usage, self._model),
+            usage=of_models(self.talk.purse.usage, self._model, self._transcriber),
+            cost_micro_usd=self.talk.purse.spent_micro_usd,
+            price_version=prices.VERSION,
+            answers=self.talk.report.answers,
+            answer_ms_median=self.talk.report.answer_ms_median,
+            answer_ms_slowest=self.talk.report.answer_ms_slowest,
         )
         for _ in range(END_TRIES):
             try:
@@ -219,7 +225,8 @@ class Call:
             metrics.call_fenced()
             log.info("call given away", **facts)
             return
-        metrics.call_ended(reason, talk.now_ms / 1000, talk.usage)
+        metrics.call_ended(reason, talk.now_ms / 1000, talk.purse.usage)
+        metrics.call_paid(talk.purse.spent_micro_usd)
         log.info(
             "call ended",
             reason=reason.value,
@@ -227,5 +234,6 @@ class Call:
             session_id=self._session.id,
             model=self._model,
             **facts,
-            **talk.report.facts(talk.usage),
+            cost_micro_usd=talk.purse.spent_micro_usd,
+            **talk.report.facts(talk.purse.usage),
         )

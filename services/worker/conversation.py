@@ -19,11 +19,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from callfleet.audio import AudioFormat
-from callfleet.journal_entries import Usage
 from services.worker import dialogue as told
 from services.worker import endings, turns
 from services.worker.dialogue import Command, Event, Manner, Timer
 from services.worker.scene import Scene, Stage
+from services.worker.spending import Purse
 
 
 class Conversation:
@@ -46,8 +46,9 @@ class Conversation:
         return self._scene.stage
 
     @property
-    def usage(self) -> Usage:
-        return self._scene.usage
+    def purse(self) -> Purse:
+        """What it cost so far."""
+        return self._scene.purse
 
 
 def _session_ready(scene: Scene, _: told.SessionReady) -> None:
@@ -77,6 +78,7 @@ _RULES: Final[dict[type, Callable[[Scene, Any], None]]] = {
     told.CallerTurnEnded: turns.caller_turn_ended,
     told.CallerWords: turns.caller_words,
     told.CallerPressed: turns.caller_pressed,
+    told.Spent: turns.spent,
     told.AgentTurnStarted: turns.agent_turn_started,
     told.AgentAudio: turns.agent_audio,
     told.AgentAudioEnded: turns.agent_audio_ended,

@@ -28,6 +28,7 @@ from services.worker.facts import (
     SessionReady,
     SpareFailed,
     SpareReady,
+    Spent,
     TimerFired,
     ToolAsked,
 )
@@ -110,6 +111,7 @@ __all__ = [
     "SessionReady",
     "SpareFailed",
     "SpareReady",
+    "Spent",
     "StartTimer",
     "StopPlayback",
     "StopTimer",

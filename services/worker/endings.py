@@ -149,11 +149,22 @@ def hung_up(scene: Scene, event: told.CallerHungUp) -> None:
     scene.orders += scene.floor.cancel()
     if scene.caller_speaking:
         scene.order(told.EndCallerTurn())
-    if opening or not scene.manner.transcribed or not scene.transcript.words_due:
+    if opening or not _awaits_last_words(scene):
         end(scene)
     else:
         scene.write_down()
         scene.order(StartTimer(Timer.GOODBYE_DUE, LAST_WORDS_MS))
+
+
+def _awaits_last_words(scene: Scene) -> bool:
+    """The caller's, and what the answer that was under way has cost."""
+    words_due = scene.manner.transcribed and scene.transcript.words_due
+    return words_due or scene.floor.phase is not Phase.IDLE
+
+
+def last_words_over(scene: Scene) -> None:
+    if scene.stage is Stage.LAST_WORDS and not _awaits_last_words(scene):
+        end(scene)
 
 
 def must_leave(scene: Scene, event: told.MustLeave) -> None:

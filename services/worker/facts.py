@@ -50,6 +50,13 @@ class CallerWords(msgspec.Struct, frozen=True):
 
     turn: str
     text: str | None
+    usage: Usage = Usage()  # what writing them down took
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """Something beside the conversation's turns was used."""
+
+    usage: Usage
 
 
 class AgentTurnStarted(msgspec.Struct, frozen=True):
@@ -141,6 +148,7 @@ Event = (
     | CallerStoppedSpeaking
     | CallerTurnEnded
     | CallerWords
+    | Spent
     | AgentTurnStarted
     | AgentAudio
     | AgentAudioEnded

@@ -36,6 +36,7 @@ class Interpreter:
         self._sent = 0  # bytes of the caller's sound
         self._number = 0
         self._marks_return = False  # this API repeats the metadata of what was asked for
+        self._names_conversations = False  # and says which conversation an answer belongs to
 
     # Towards the API -----------------------------------------------------------------------------
 
@@ -110,12 +111,20 @@ class Interpreter:
         return told.CallerTurnEnded(event.item_id)
 
     def _transcribed(self, event: api.Transcribed) -> Event:
-        return told.CallerWords(event.item_id, event.transcript)
+        usage = transcription_usage_of(event.usage)
+        return told.CallerWords(event.item_id, event.transcript, usage)
 
     def _transcription_failed(self, event: api.TranscriptionFailed) -> Event:
         return told.CallerWords(event.item_id, None)
 
-    def _response_created(self, event: api.ResponseCreated) -> Event:
+    def _beside(self, response: api.ResponseFacts) -> bool:
+        """Out of band: paid for, but no turn. Servers that never name conversations have none."""
+        self._names_conversations |= response.conversation_id is not None
+        return self._names_conversations and response.conversation_id is None
+
+    def _response_created(self, event: api.ResponseCreated) -> Event | None:
+        if self._beside(event.response):
+            return None
         if event.response.metadata and _OURS in event.response.metadata:
             self._marks_return = True
             return told.AgentTurnStarted(event.response.id, asked=True)
@@ -141,6 +150,8 @@ class Interpreter:
 
     def _response_done(self, event: api.ResponseDone) -> Event:
         response = event.response
+        if self._beside(response):
+            return told.Spent(usage_of(response.usage))
         outcome = _OUTCOMES.get(response.status or "", Outcome.FAILED)
         error = response.status_details.error if response.status_details else None
         if error is not None and trouble_of(error.type or "", error.code) is Trouble.FATAL:
@@ -166,6 +177,7 @@ def usage_of(facts: api.UsageFacts | None) -> Usage:
         return Usage(responses=1)
     taken = facts.input_token_details or api.TokenDetails()
     made = facts.output_token_details or api.TokenDetails()
+    cached = taken.cached_tokens_details or api.TokenSplit()
     return Usage(
         responses=1,
         input_text_tokens=taken.text_tokens or 0,
@@ -173,6 +185,21 @@ def usage_of(facts: api.UsageFacts | None) -> Usage:
         input_cached_tokens=taken.cached_tokens or 0,
         output_text_tokens=made.text_tokens or 0,
         output_audio_tokens=made.audio_tokens or 0,
+        input_cached_text_tokens=cached.text_tokens or 0,
+        input_cached_audio_tokens=cached.audio_tokens or 0,
+    )
+
+
+def transcription_usage_of(facts: api.TranscriptionUsage | None) -> Usage:
+    """In tokens or in seconds, whichever the model is billed in."""
+    if facts is None:
+        return Usage()
+    split = facts.input_token_details or api.TokenSplit(audio_tokens=facts.input_tokens)
+    return Usage(
+        transcription_text_tokens=split.text_tokens or 0,
+        transcription_audio_tokens=split.audio_tokens or 0,
+        transcription_output_tokens=facts.output_tokens or 0,
+        transcription_ms=round((facts.seconds or 0) * 1000),
     )
 
 
@@ -198,6 +225,10 @@ _READERS: Final[dict[type, Callable[[Interpreter, Any], Event | None]]] = {
     api.AudioDone: Interpreter._audio_done,
     api.TranscriptDelta: Interpreter._words,
     api.TranscriptDone: Interpreter._said,
+    api.OldAudioDelta: Interpreter._audio,
+    api.OldAudioDone: Interpreter._audio_done,
+    api.OldTranscriptDelta: Interpreter._words,
+    api.OldTranscriptDone: Interpreter._said,
     api.OutputItemDone: Interpreter._item_done,
     api.Error: Interpreter._error,
 }

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from services.worker.spending import Tariff
+
 
 class Manner(msgspec.Struct, frozen=True, kw_only=True):
     """How this agent and its session behave in a conversation."""
@@ -13,6 +15,8 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     interruptible: bool = True  # the caller's voice stops the agent's
     greeting_interruptible: bool = True
     transcribed: bool = True  # the caller's words will come as text
+    tariff: Tariff = Tariff()  # what its models charge
+    budget_micro_usd: int | None = None  # what the call may cost; None: whatever it takes
     # A caller who says nothing is asked, then left; None: never; no words: the agent finds them.
     prompt_after_ms: int | None = None
     goodbye_after_ms: int | None = None

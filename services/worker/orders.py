@@ -160,6 +160,7 @@ class Answered(msgspec.Struct, frozen=True):
     """The agent's first sound came this long after the caller's last: to be measured."""
 
     after_ms: int
+    decided_ms: int | None = None  # of which, until the caller's turn was taken as complete
 
 
 class Interrupted(msgspec.Struct, frozen=True):

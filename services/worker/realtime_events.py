@@ -61,11 +61,26 @@ class Committed(_Incoming, frozen=True, tag="input_audio_buffer.committed"):
     item_id: str
 
 
+class TokenSplit(msgspec.Struct, frozen=True):
+    text_tokens: int | None = None
+    audio_tokens: int | None = None
+
+
+class TranscriptionUsage(msgspec.Struct, frozen=True):
+    """In tokens or in seconds, as the model is billed."""
+
+    input_token_details: TokenSplit | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    seconds: float | None = None
+
+
 class Transcribed(
     _Incoming, frozen=True, tag="conversation.item.input_audio_transcription.completed"
 ):
     item_id: str
     transcript: str
+    usage: TranscriptionUsage | None = None
 
 
 class TranscriptionFailed(
@@ -78,6 +93,7 @@ class TokenDetails(msgspec.Struct, frozen=True):
     text_tokens: int | None = None
     audio_tokens: int | None = None
     cached_tokens: int | None = None
+    cached_tokens_details: TokenSplit | None = None
 
 
 class UsageFacts(msgspec.Struct, frozen=True):
@@ -102,6 +118,7 @@ class ResponseFacts(msgspec.Struct, frozen=True):
     status_details: StatusDetails | None = None
     usage: UsageFacts | None = None
     metadata: dict[str, str] | None = None
+    conversation_id: str | None = None
 
 
 class ResponseCreated(_Incoming, frozen=True, tag="response.created"):
@@ -129,6 +146,25 @@ class TranscriptDelta(_Incoming, frozen=True, tag="response.output_audio_transcr
 class TranscriptDone(_Incoming, frozen=True, tag="response.output_audio_transcript.done"):
     item_id: str
     transcript: str
+
+
+# The names before general availability; compatible servers still send them.
+
+
+class OldAudioDelta(AudioDelta, frozen=True, tag="response.audio.delta"):
+    pass
+
+
+class OldAudioDone(AudioDone, frozen=True, tag="response.audio.done"):
+    pass
+
+
+class OldTranscriptDelta(TranscriptDelta, frozen=True, tag="response.audio_transcript.delta"):
+    pass
+
+
+class OldTranscriptDone(TranscriptDone, frozen=True, tag="response.audio_transcript.done"):
+    pass
 
 
 class ItemFacts(msgspec.Struct, frozen=True):
@@ -178,6 +214,10 @@ ServerEvent = (
     | AudioDone
     | TranscriptDelta
     | TranscriptDone
+    | OldAudioDelta
+    | OldAudioDone
+    | OldTranscriptDelta
+    | OldTranscriptDone
     | OutputItemDone
     | RateLimitsUpdated
 )
@@ -214,6 +254,8 @@ UNUSED_TYPES: Final = frozenset(
         "response.output_item.added",
         "response.output_text.delta",
         "response.output_text.done",
+        "response.text.delta",
+        "response.text.done",
     }
 )
 

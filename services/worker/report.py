@@ -1,8 +1,12 @@
 """What one call amounted to: counted while it lives, told in one line when it ends. Pure."""
 
-from dataclasses import dataclass
+import statistics
+from dataclasses import dataclass, field
 
-from callfleet.journal_entries import Usage
+from callfleet.journal_entries import Note, Usage
+from services.worker.dialogue import Answered
+
+ANSWER = "answer"  # the kind of note that keeps a wait
 
 
 @dataclass(slots=True)
@@ -13,22 +17,38 @@ class Report:
     from_agent: int = 0
     turns: int = 0
     interruptions: int = 0
-    answers: int = 0
-    answer_ms: int | None = None  # of an answer not yet measured in full
-    _answers_ms: int = 0
-    _slowest_ms: int = 0
+    answer: Answered | None = None  # not yet measured in full
+    _answers_ms: list[int] = field(default_factory=list)
     _told_caller: int = 0
     _told_agent: int = 0
 
-    def answered(self, after_ms: int) -> None:
-        self.answers += 1
-        self.answer_ms = after_ms
-        self._answers_ms += after_ms
-        self._slowest_ms = max(self._slowest_ms, after_ms)
+    def answered(self, answer: Answered) -> None:
+        self.answer = answer
+        self._answers_ms.append(answer.after_ms)
 
-    def take_answer_ms(self) -> int:
-        answer_ms, self.answer_ms = self.answer_ms, None
-        return answer_ms or 0
+    def measured(self, answer: Answered, own_s: float, now_ms: int) -> Note:
+        """An answer for the journal: how long its caller waited, and for whom."""
+        self.answer = None
+        waits: dict[str, str | int | float | bool | None] = {
+            "after_ms": answer.after_ms,
+            "own_ms": round(own_s * 1000, 3),
+        }
+        if answer.decided_ms is not None:
+            waits["decided_ms"] = answer.decided_ms
+            waits["api_ms"] = answer.after_ms - answer.decided_ms
+        return Note(ANSWER, now_ms, waits)
+
+    @property
+    def answers(self) -> int:
+        return len(self._answers_ms)
+
+    @property
+    def answer_ms_median(self) -> int | None:
+        return round(statistics.median(self._answers_ms)) if self._answers_ms else None
+
+    @property
+    def answer_ms_slowest(self) -> int | None:
+        return max(self._answers_ms, default=None)
 
     def take_audio(self) -> tuple[int, int]:
         """Sound since this was last asked: from the caller, from the agent."""
@@ -42,8 +62,8 @@ class Report:
             "turns": self.turns,
             "interruptions": self.interruptions,
             "answers": self.answers,
-            "answer_ms_mean": self._answers_ms // self.answers if self.answers else 0,
-            "answer_ms_slowest": self._slowest_ms,
+            "answer_ms_median": self.answer_ms_median or 0,
+            "answer_ms_slowest": self.answer_ms_slowest or 0,
             "bytes_from_caller": self.from_caller,
             "bytes_from_agent": self.from_agent,
             "responses": usage.responses,

@@ -14,6 +14,7 @@ from services.worker.dialogue import Ask, Command, Manner, Record, Say, StartTim
 from services.worker.floor import Floor
 from services.worker.keypad import Keypad
 from services.worker.playout import Playout
+from services.worker.spending import Purse, receipt
 from services.worker.transcript import Transcript
 from services.worker.voice import Voice
 
@@ -46,9 +47,10 @@ class Scene:
         self.transcript = Transcript(transcribed=manner.transcribed)
         self.voice = Voice(Playout(fmt), self.transcript)
         self.keypad = Keypad()
-        self.usage = Usage()
+        self.purse = Purse(manner.tariff, manner.budget_micro_usd)
         self.caller_speaking = False
         self.quiet_since_ms: int | None = None  # since when the caller waits for an answer
+        self.decided_ms: int | None = None  # how long it took to see that the turn was over
         self.tool_answered = False  # in the turn under way
         self.goodbye: str | None = None  # the model's request to end the call
         self.tries = 0  # how often the present answer failed
@@ -71,6 +73,12 @@ class Scene:
         self.orders += self.floor.ask(wish, hold=self.caller_speaking)
         if not self.caller_speaking:
             self.order(StartTimer(Timer.ANSWER_DUE, ANSWER_DUE_MS))
+
+    def spend(self, usage: Usage) -> None:
+        """Count it, and keep it in the journal for whoever takes the call over."""
+        if usage != Usage():
+            self.purse.take(usage)
+            self.record([receipt(usage, self.now_ms)])
 
     def ask_what_waits(self) -> None:
         if self.floor.waiting is not None and not self.closing and not self.caller_speaking:

@@ -11,7 +11,7 @@ import asyncio
 from callfleet import telemetry
 from callfleet.audio import AudioFormat
 from callfleet.calls import EndReason
-from callfleet.journal_entries import Entry, Turn, Usage
+from callfleet.journal_entries import Entry, Turn
 from callfleet.link import GIVEN_AWAY, Clear, Mark
 from services.worker import dialogue as told
 from services.worker import metrics
@@ -21,6 +21,7 @@ from services.worker.dialogue import Command, Event, Manner, Timer
 from services.worker.ports import Session, Stream
 from services.worker.recordings import apology
 from services.worker.report import Report
+from services.worker.spending import Purse
 
 log = telemetry.logger(__name__)
 
@@ -51,8 +52,8 @@ class Talk:
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
 
     @property
-    def usage(self) -> Usage:
-        return self._conversation.usage
+    def purse(self) -> Purse:
+        return self._conversation.purse
 
     @property
     def now_ms(self) -> int:
@@ -123,8 +124,12 @@ class Talk:
         except Exception:
             log.exception("the conversation failed", event_type=type(event).__name__)
             self.hang_up(EndReason.INTERNAL_ERROR)
-        if self.report.answer_ms is not None:
-            metrics.answered(self.report.take_answer_ms() / 1000, self._loop.time() - began)
+        if self.report.answer is not None:
+            self._measure(self.report.answer, self._loop.time() - began, now_ms)
+
+    def _measure(self, answer: told.Answered, own_s: float, now_ms: int) -> None:
+        metrics.answered(answer.after_ms / 1000, own_s)
+        self._clerk.note(self.report.measured(answer, own_s, now_ms))
 
     def _perform(self, order: Command) -> None:
         match order:
@@ -138,8 +143,8 @@ class Talk:
                 self._start_timer(timer, after_ms)
             case told.StopTimer(timer):
                 self._stop_timer(timer)
-            case told.Answered(after_ms):
-                self.report.answered(after_ms)
+            case told.Answered():
+                self.report.answered(order)
             case told.Interrupted():
                 self.report.interruptions += 1
                 metrics.interrupted()

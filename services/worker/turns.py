@@ -12,7 +12,6 @@ from services.worker.dialogue import Outcome, StartTimer, StopTimer, Timer
 from services.worker.floor import Phase
 from services.worker.keypad import PAUSE_MS
 from services.worker.scene import ANSWER_DUE_MS, Scene, Stage
-from services.worker.usage import add
 
 END_CALL = "end_call"
 
@@ -51,6 +50,8 @@ def caller_stopped(scene: Scene, event: told.CallerStoppedSpeaking) -> None:
 
 def caller_turn_ended(scene: Scene, event: told.CallerTurnEnded) -> None:
     scene.caller_speaking = False
+    if scene.quiet_since_ms is not None:
+        scene.decided_ms = scene.now_ms - scene.quiet_since_ms
     scene.transcript.caller_ended(event.turn, scene.now_ms)
     scene.write_down()
     if scene.closing:
@@ -62,10 +63,14 @@ def caller_turn_ended(scene: Scene, event: told.CallerTurnEnded) -> None:
 
 
 def caller_words(scene: Scene, event: told.CallerWords) -> None:
+    scene.spend(event.usage)
     scene.transcript.caller_words(event.turn, event.text, scene.now_ms)
     scene.write_down()
-    if scene.stage is Stage.LAST_WORDS and not scene.transcript.words_due:
-        endings.end(scene)
+    endings.last_words_over(scene)
+
+
+def spent(scene: Scene, event: told.Spent) -> None:
+    scene.spend(event.usage)
 
 
 def caller_pressed(scene: Scene, event: told.CallerPressed) -> None:
@@ -115,8 +120,8 @@ def agent_audio(scene: Scene, event: told.AgentAudio) -> None:
 def _answer_begins(scene: Scene) -> None:
     scene.order(StopTimer(Timer.ANSWER_DUE))
     if scene.quiet_since_ms is not None:
-        scene.order(told.Answered(scene.now_ms - scene.quiet_since_ms))
-        scene.quiet_since_ms = None
+        scene.order(told.Answered(scene.now_ms - scene.quiet_since_ms, scene.decided_ms))
+        scene.quiet_since_ms = scene.decided_ms = None
 
 
 def agent_audio_ended(scene: Scene, event: told.AgentAudioEnded) -> None:
@@ -147,9 +152,10 @@ def tool_asked(scene: Scene, event: told.ToolAsked) -> None:
 
 
 def agent_turn_done(scene: Scene, event: told.AgentTurnDone) -> None:
-    scene.usage = add(scene.usage, event.usage)
+    scene.spend(event.usage)
     scene.floor.done(event.turn)
     if scene.closing:
+        endings.last_words_over(scene)
         return
     scene.order(StopTimer(Timer.ANSWER_DUE))
     scene.orders += scene.voice.end_turn(scene.now_ms)

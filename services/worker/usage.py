@@ -8,7 +8,8 @@ import msgspec
 
 from callfleet.journal_entries import Usage
 
-_COUNTED = tuple(name for name in Usage.__struct_fields__ if name != "model")
+_NAMES = ("model", "transcription_model")
+_COUNTED = tuple(name for name in Usage.__struct_fields__ if name not in _NAMES)
 
 
 def add(total: Usage, more: Usage) -> Usage:
@@ -16,8 +17,15 @@ def add(total: Usage, more: Usage) -> Usage:
     return msgspec.structs.replace(total, **counts)
 
 
-def of_model(usage: Usage, model: str) -> Usage:
-    return msgspec.structs.replace(usage, model=model)
+def counts_of(usage: Usage) -> dict[str, int]:
+    return {name: getattr(usage, name) for name in _COUNTED}
+
+
+def of_models(usage: Usage, model: str, transcription: str) -> Usage:
+    """Of a model that wrote nothing down nothing is said."""
+    written = usage.transcription_ms or usage.transcription_audio_tokens
+    told = transcription if written else ""
+    return msgspec.structs.replace(usage, model=model, transcription_model=told)
 
 
 def tokens_of(usage: Usage) -> int:
