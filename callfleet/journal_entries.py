@@ -5,11 +5,14 @@ clock its reader has. Unknown fields are ignored and new ones have defaults: dur
 the analytics of yesterday read what the worker of today wrote, and the other way round.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from callfleet.calls import CallId, CallStart, EndReason
+
+CALL_BACK: Final = "call_back_requested"
+"""A note's kind: the caller was promised that somebody will call back."""
 
 
 class Turn(msgspec.Struct, frozen=True, tag_field="type", tag="turn", omit_defaults=True):
@@ -22,6 +25,7 @@ class Turn(msgspec.Struct, frozen=True, tag_field="type", tag="turn", omit_defau
     interrupted: bool = False
     heard_ms: int | None = None  # how much of an interrupted turn was played to the caller
     item_id: str = ""  # the session's name for it
+    wordless: Literal["", "off", "lost"] = ""  # spoken, and nobody wrote down what
 
 
 class Note(msgspec.Struct, frozen=True, tag_field="type", tag="note", omit_defaults=True):

@@ -11,19 +11,20 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 from callfleet.calls import CallId
 from callfleet.errors import StoreFault
 from callfleet.settings import environment, read
-from services.analytics import calls_page
+from services.analytics import callbacks, calls_page
 from services.analytics.catalogue import LISTED, Catalogue, Row, Wanted
 from services.analytics.database import Database, database_url
 from services.analytics.schema import STATUSES
 from services.analytics.settings import CallsSettings
+from services.analytics.store import Store
 
 COLUMNS: Final = tuple(column.name for column in LISTED)
 LIMIT_MAX: Final = 100_000
@@ -36,8 +37,8 @@ _NUMBER: Final = re.compile(r"\+\d{1,15}\Z")  # E.164: a plus, and nothing that 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """For `services/cli.py`; without a subcommand it lists."""
     _add_filters(parser)
-    parser.set_defaults(format="table", limit=50)
-    commands = parser.add_subparsers(dest="calls_command", metavar="list | show")
+    parser.set_defaults(format="table", limit=50, done=None)
+    commands = parser.add_subparsers(dest="calls_command", metavar="list | show | callbacks")
     listing = commands.add_parser(
         "list",
         help="calls and their scores, newest first",
@@ -47,12 +48,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = commands.add_parser("show", help="one call: transcript, score, evidence")
     show.add_argument("call_id", help="Callfleet's name of the call, or the carrier's")
     show.add_argument("--format", choices=("text", "json"), default="text")
+    promised = commands.add_parser(
+        "callbacks",
+        help="callers who were promised a call back",
+        argument_default=argparse.SUPPRESS,
+    )
+    _add_filters(promised, status=False)
+    promised.add_argument("--done", metavar="CALL", help="it was made: take it off the list")
 
 
-def _add_filters(parser: argparse.ArgumentParser) -> None:
+def _add_filters(parser: argparse.ArgumentParser, *, status: bool = True) -> None:
     parser.add_argument("--format", choices=("table", "json", "csv"))
     parser.add_argument("--agent", help="only this agent's")
-    parser.add_argument("--status", choices=STATUSES, help="only these; dead ones were given up")
+    if status:
+        told = "only these; dead ones were given up"
+        parser.add_argument("--status", choices=STATUSES, help=told)
     parser.add_argument(
         "--since", type=moment_ms, metavar="WHEN", help="2026-11-20, 2026-11-20T14:30Z, 90m, 2d"
     )
@@ -93,6 +103,8 @@ async def _run(arguments: argparse.Namespace, settings: CallsSettings) -> int:
         catalogue = Catalogue(database)
         if arguments.calls_command == "show":
             return await _show(arguments, catalogue, settings)
+        if arguments.calls_command == "callbacks":
+            return await _callbacks(arguments, database, settings)
         return await _list(arguments, catalogue)
     finally:
         await database.close()
@@ -107,24 +119,39 @@ def _existing(url: str) -> Database:
 
 
 async def _list(arguments: argparse.Namespace, catalogue: Catalogue) -> int:
-    rows = await catalogue.calls(
-        Wanted(
-            agent=arguments.agent,
-            status=arguments.status,
-            since_ms=arguments.since,
-            until_ms=arguments.until,
-            limit=arguments.limit,
-        )
-    )
-    match arguments.format:
-        case "json":
-            json.dump([told(row) for row in rows], sys.stdout, indent=1)
-            sys.stdout.write("\n")
-        case "csv":
-            write_csv(rows, sys.stdout)
-        case _:
-            calls_page.show_table(rows, limit=arguments.limit)
+    rows = await catalogue.calls(_wanted(arguments))
+    if arguments.format == "table":
+        calls_page.show_table(rows, limit=arguments.limit)
+    else:
+        _write([told(row) for row in rows], ("started_at", *COLUMNS), arguments.format)
     return 0
+
+
+async def _callbacks(
+    arguments: argparse.Namespace, database: Database, settings: CallsSettings
+) -> int:
+    if arguments.done is not None:
+        if await Store(database).called_back(arguments.done):
+            return 0
+        sys.stderr.write(f"callfleet calls: {arguments.done} was promised no call back\n")
+        return 1
+    found = await Catalogue(database).callbacks(_wanted(arguments))
+    rows = callbacks.opened(found, settings.encryption_keys)
+    if arguments.format == "table":
+        callbacks.show_table(rows)
+    else:
+        _write(rows, callbacks.COLUMNS, arguments.format)
+    return 0
+
+
+def _wanted(arguments: argparse.Namespace) -> Wanted:
+    return Wanted(
+        agent=arguments.agent,
+        status=arguments.status,
+        since_ms=arguments.since,
+        until_ms=arguments.until,
+        limit=arguments.limit,
+    )
 
 
 async def _show(
@@ -148,11 +175,16 @@ def told(row: Row) -> dict[str, Any]:
     return {"started_at": calls_page.moment(row["started_at_ms"]), **row}
 
 
-def write_csv(rows: Iterable[Row], to: TextIO) -> None:
-    writer = csv.writer(to, lineterminator="\n")
-    writer.writerow(("started_at", *COLUMNS))
+def _write(rows: list[dict[str, Any]], columns: Sequence[str], form: str) -> None:
+    """For programs: JSON or CSV."""
+    if form == "json":
+        json.dump(rows, sys.stdout, indent=1)
+        sys.stdout.write("\n")
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
     for row in rows:
-        writer.writerow([cell(value) for value in told(row).values()])
+        writer.writerow([cell(value) for value in row.values()])
 
 
 def cell(value: Any) -> Any:

@@ -24,6 +24,8 @@ LISTED: Final = (
     calls.c.duration_ms,
     calls.c.turns,
     calls.c.end_reason,
+    calls.c.waited_ms,
+    calls.c.call_back,
     calls.c.answer_ms_median,
     calls.c.answer_ms_slowest,
     calls.c.session_cost_micro_usd,
@@ -41,6 +43,18 @@ LISTED: Final = (
     scores.c.evidence,
     scores.c.model.label("scored_by"),
     scores.c.cost_micro_usd,
+)
+
+
+CALLBACK: Final = (
+    calls.c.call_id,
+    calls.c.started_at_ms,
+    calls.c.agent,
+    calls.c.called,
+    calls.c.waited_ms,
+    calls.c.call_back,
+    calls.c.caller_sealed,
+    calls.c.wrapped_key,
 )
 
 
@@ -75,8 +89,7 @@ def _newest_score() -> sa.ColumnElement[bool]:
     return sa.and_(scores.c.call_id == calls.c.call_id, scores.c.analysis_version == version)
 
 
-def _filtered(wanted: Wanted) -> sa.Select[Any]:
-    query = sa.select(*LISTED).select_from(calls.outerjoin(scores, _newest_score()))
+def _filtered(query: sa.Select[Any], wanted: Wanted) -> sa.Select[Any]:
     if wanted.agent is not None:
         query = query.where(calls.c.agent == wanted.agent)
     if wanted.status is not None:
@@ -85,8 +98,7 @@ def _filtered(wanted: Wanted) -> sa.Select[Any]:
         query = query.where(calls.c.started_at_ms >= wanted.since_ms)
     if wanted.until_ms is not None:
         query = query.where(calls.c.started_at_ms < wanted.until_ms)
-    newest_first = query.order_by(calls.c.started_at_ms.desc(), calls.c.call_id.desc())
-    return newest_first.limit(wanted.limit)
+    return query.limit(wanted.limit)
 
 
 class Catalogue:
@@ -96,8 +108,19 @@ class Catalogue:
         self._database = database
 
     async def calls(self, wanted: Wanted) -> list[Row]:
+        query = sa.select(*LISTED).select_from(calls.outerjoin(scores, _newest_score()))
+        newest_first = query.order_by(calls.c.started_at_ms.desc(), calls.c.call_id.desc())
+        return await self._rows(_filtered(newest_first, wanted))
+
+    async def callbacks(self, wanted: Wanted) -> list[Row]:
+        """Callers who were promised a call back, longest ago first; their numbers sealed."""
+        query = sa.select(*CALLBACK).where(calls.c.call_back == "requested")
+        oldest_first = query.order_by(calls.c.started_at_ms, calls.c.call_id)
+        return await self._rows(_filtered(oldest_first, wanted))
+
+    async def _rows(self, query: sa.Select[Any]) -> list[Row]:
         async with self._database.read() as connection:
-            return [dict(row) for row in (await connection.execute(_filtered(wanted))).mappings()]
+            return [dict(row) for row in (await connection.execute(query)).mappings()]
 
     async def call(self, call_id: CallId) -> WholeCall | None:
         """By our name of the call or by the carrier's."""

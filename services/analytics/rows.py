@@ -15,7 +15,7 @@ import msgspec
 
 from callfleet import prices
 from callfleet.encryption import CallKey, KeyRing
-from callfleet.journal_entries import CallRecord, Note
+from callfleet.journal_entries import CALL_BACK, CallRecord, Note
 from services.analytics.model import Reply
 from services.analytics.scoring import ANALYSIS_VERSION, RUBRIC, Line, NotScorable, Score
 from services.analytics.store import SealedTurn
@@ -98,6 +98,8 @@ def call_rows(
         "answers": end.answers,
         "answer_ms_median": end.answer_ms_median,
         "answer_ms_slowest": end.answer_ms_slowest,
+        "waited_ms": start.waited_ms,
+        "call_back": "requested" if any(note["kind"] == CALL_BACK for note in notes) else "",
         "wrapped_key": wrapped,
         "traceparent": start.traceparent,
         "recorded_at_ms": now_ms,

@@ -90,6 +90,11 @@ calls = sa.Table(
         "answer_ms_median", "End of the caller's speech to first sound of the answer, the median"
     ),
     _maybe("answer_ms_slowest", "The same, the slowest of the call"),
+    _number("waited_ms", "How long the caller was held until there was a slot, or no hope of one"),
+    _text(
+        "call_back",
+        "requested: the caller was promised a call back; done: it was made; empty: neither",
+    ),
     sa.Column("wrapped_key", sa.LargeBinary, comment="The call's data key, wrapped; NULL = erased"),
     _text("traceparent", "W3C trace context of the call, empty when tracing is off"),
     _number("recorded_at_ms", "When this row was written"),
@@ -114,6 +119,7 @@ calls = sa.Table(
     sa.Index("ix_calls_started_at_ms", "started_at_ms", "call_id"),
     sa.Index("ix_calls_agent_started_at_ms", "agent", "started_at_ms", "call_id"),
     sa.Index("ix_calls_caller_hash", "caller_hash"),
+    sa.Index("ix_calls_call_back_started_at_ms", "call_back", "started_at_ms"),
     comment="One row per ended call",
 )
 

@@ -96,6 +96,20 @@ class Store:
                 await connection.execute(sa.insert(notes), list(note_rows))
         return True
 
+    async def called_back(self, name: str) -> bool:
+        """The promise is kept; False when there is none by this name, ours or the carrier's."""
+        async with self._database.write() as connection:
+            found = await connection.execute(
+                sa.update(calls)
+                .where(
+                    sa.or_(calls.c.call_id == name, calls.c.carrier_call_id == name),
+                    calls.c.call_back != "",
+                )
+                .values(call_back="done")
+                .returning(calls.c.call_id)
+            )
+            return found.first() is not None
+
     async def claim(
         self, call_id: CallId, *, now_ms: int, lease_ms: int, attempts_max: int
     ) -> Claim | None:

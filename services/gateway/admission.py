@@ -16,11 +16,10 @@ from callfleet.calls import CallStart, EndReason
 from callfleet.config import Config
 from callfleet.errors import AtCapacity, CallEnded, SlotLost, StoreFault
 from callfleet.journal import Journal
-from callfleet.journal_entries import CallEnd, Note
+from callfleet.journal_entries import CALL_BACK, CallEnd, Note
 from callfleet.slots import Full, Lease, OrgLimits, Priority, Slots, Waiting
 from services.gateway import metrics
 
-CALL_BACK: Final = "call_back_requested"
 LATE_MAX: Final = 10_000  # ends kept for a Redis that is away; beyond, the oldest is lost
 LATE_EVERY_S: Final = 1.0
 _SERVED_BY_OVERFLOW: Final = frozenset({EndReason.NO_SLOT, EndReason.NO_WORKER})

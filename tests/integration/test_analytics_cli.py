@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from callfleet.journal_entries import Entry
+from callfleet.journal_entries import CALL_BACK, Entry, Note
 from services.analytics import calls_cli
 from services.analytics.database import Database
 from services.analytics.jobs import AgentFacts, Recorder, Scorer
@@ -111,6 +112,38 @@ async def test_csv_neutralises_formulas_and_keeps_numbers(database_path: Path) -
     assert json.loads(rows[2]["reasons"]) == [{"signal": "asked_to_book", "turns": [2]}]
 
 
+async def test_promised_call_backs_are_listed_until_they_are_made(database_path: Path) -> None:
+    async with migrated(url_of(database_path)) as database:
+        journals = Journals()
+        agents = {"clinic": AgentFacts("health")}
+        recorder = Recorder(journals, Store(database), key_ring(), secret="s" * 16, agents=agents)
+        for number in (1, 2, 3):
+            entries: list[Entry] = [Note(CALL_BACK, 2_000)] if number > 1 else []
+            await recorder.record(journals.add(ended_call(number, entries, waited_ms=1_500)))
+
+    def listed(*arguments: str, keys: str = KEYS) -> list[Any]:
+        done = callfleet(
+            database_path, "calls", "callbacks", *arguments, "--format", "json", keys=keys
+        )
+        assert done.returncode == 0, done.stderr
+        rows: list[Any] = json.loads(done.stdout)
+        return rows
+
+    rows = listed()
+    assert [row["call_id"] for row in rows] == [call_id(2), call_id(3)]
+    assert [row["caller"] for row in rows] == ["+15557000002", "+15557000003"]
+    assert [row["waited_ms"] for row in rows] == [1_500, 1_500]
+    assert [row["caller"] for row in listed(keys="")] == [None, None]
+    assert listed("--agent", "other") == []
+    assert "+15557000002" in callfleet(database_path, "calls", "callbacks").stdout
+    assert callfleet(database_path, "calls", "callbacks", "--done", call_id(2)).returncode == 0
+    assert [row["call_id"] for row in listed()] == [call_id(3)]
+    unknown = callfleet(database_path, "calls", "callbacks", "--done", call_id(1))
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    shown = json.loads(callfleet(database_path, "calls", "--format", "json").stdout)
+    assert [row["call_back"] for row in shown] == ["requested", "done", ""]
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "+15551x"])
 def test_no_cell_begins_like_a_formula(text: str) -> None:
     assert calls_cli.cell(text) == f"'{text}"
@@ -158,7 +191,7 @@ async def test_migrating_from_the_command_line(database_path: Path) -> None:
     done = callfleet(database_path, "analytics", "--migrate")
     assert done.returncode == 0, done.stderr
     database = Database(url_of(database_path))
-    assert await database.revision() == "0003"
+    assert await database.revision() == "0004"
     await database.close()
 
 

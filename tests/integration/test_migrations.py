@@ -57,7 +57,7 @@ async def test_what_migrations_build_is_what_the_code_speaks_of(database_url: st
 async def test_back_and_forth_with_data_in_it(database_url: str) -> None:
     async with migrated(database_url) as database:
         call_id = await record(database)
-        await database.migrate("-1")  # what later columns hold goes, the rest stays
+        await database.migrate("-2")  # what later columns hold goes, the rest stays
         for view in VIEWS:
             assert len(await rows_of(database, f"SELECT * FROM {view}")) == 1
         with pytest.raises(StoreFault):
@@ -80,7 +80,7 @@ async def test_processes_that_start_together_migrate_once(database_url: str) -> 
     databases = [Database(database_url) for _ in range(4)]
     try:
         await asyncio.gather(*(database.migrate() for database in databases))
-        assert await databases[0].revision() == "0003"
+        assert await databases[0].revision() == "0004"
     finally:
         for database in databases:
             await database.close()
