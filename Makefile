@@ -35,10 +35,13 @@ chaos: setup ## the semaphore under fire for minutes, with real processes
 docs: setup ## write settings, metrics and schema into the documents that repeat them
 	@$(BIN)/python -m tools.docs
 
+manifests: setup ## write the chart's schema of settings, and the chart rendered for kubectl
+	@$(BIN)/python -m tools.manifests
+
 lock: setup ## write the lock files anew from pyproject.toml
 	@$(BIN)/python tools/lock.py
 
 clean: ## remove what can be made again
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache var
 
-.PHONY: help setup demo test unit fmt lint check bench chaos docs lock clean
+.PHONY: help setup demo test unit fmt lint check bench chaos docs manifests lock clean

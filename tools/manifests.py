@@ -1,7 +1,7 @@
 """Writes what deploy/k8s repeats of something else, for `make manifests`.
 
-The chart's schema repeats the services' settings; deploy/k8s/manifests/base is the chart rendered for
-those who install with kubectl. `tests/chart` holds both equal.
+The chart's schema repeats the services' settings; deploy/k8s/manifests/base is the chart rendered
+for those who install with kubectl. `tests/chart` holds both equal.
 """
 
 import dataclasses

@@ -14,21 +14,10 @@
 {{- end -}}
 {{- end }}
 
-{{/* The most sessions the orgs allow, or nothing when the chart cannot know. */}}
-{{- define "callfleet.cap" -}}
-{{- $cap := (index .root.Values .component).autoscaling.cap -}}
-{{- if not (kindIs "invalid" $cap) -}}
-{{- $cap -}}
-{{- else if eq .component "worker" -}}
-{{- $sum := 0 -}}
-{{- range .root.Values.config.content.orgs -}}{{- $sum = add $sum .sessions -}}{{- end -}}
-{{- if $sum }}{{ $sum }}{{ end -}}
-{{- end -}}
-{{- end }}
-
 {{/*
-Null when Prometheus knows no pod, never zero: a lost Prometheus must not look like a quiet night. Only
-what is absent until it first happens (callers waiting) counts as zero.
+Null when Prometheus knows no pod, never zero: a lost Prometheus must not look like a quiet night. A
+waiting caller counts as far as the org has slots free: beyond them the API is the limit, and more
+workers would help nobody. Of the slots every worker tells the same, hence the max.
 */}}
 {{- define "callfleet.query" -}}
 {{- $scaling := (index .root.Values .component).autoscaling -}}
@@ -38,14 +27,17 @@ what is absent until it first happens (callers waiting) counts as zero.
 {{- if $scaling.query -}}
 {{- $query = $scaling.query -}}
 {{- else if eq .component "worker" -}}
-{{- $query = printf "sum(callfleet_worker_calls_live{%s} %s) + (sum(callfleet_gateway_calls_waiting{%s}) or vector(0))" $m $awake $m -}}
+{{- $waiting := printf "sum by (org) (max by (org, agent) (callfleet_slots_waiting{%s}))" $m -}}
+{{- $live := printf "sum by (org) (max by (org, agent) (callfleet_slots_live{%s}))" $m -}}
+{{- $free := printf "(max by (org) (callfleet_slots_limit_effective{%s}) - on (org) %s)" $m $live -}}
+{{- $query = printf "sum(callfleet_worker_calls_live{%s} %s) + (sum(clamp_min((%s <= on (org) %s) or %s, 0)) or vector(0))" $m $awake $waiting $free $free -}}
 {{- else if eq .component "gateway" -}}
 {{- $query = printf "sum(callfleet_gateway_legs_live{%s} %s)" $m $awake -}}
 {{- else -}}
 {{- $query = printf "sum(max by (state) (callfleet_analytics_open_calls{%s, state!=\"dead\"}))" $m -}}
 {{- end -}}
-{{- with include "callfleet.cap" . -}}
-{{- $query = printf "clamp_max(%s, %s)" $query . -}}
+{{- if not (kindIs "invalid" $scaling.cap) -}}
+{{- $query = printf "clamp_max(%s, %v)" $query $scaling.cap -}}
 {{- end -}}
 {{- $query -}}
 {{- end }}
