@@ -1,5 +1,6 @@
 """An agent's page in callfleet.yaml, as the API gets it."""
 
+from datetime import date
 from typing import Any
 
 from callfleet.audio import PCM, PCMU
@@ -65,7 +66,7 @@ def test_a_custom_voice_and_a_language() -> None:
 
 def manner(**fields: Any) -> tuple[bool, bool, bool]:
     one = agent(**fields)
-    found = manner_of(one, session_settings(one, PCMU))
+    found = manner_of(one, session_settings(one, PCMU), date(2026, 11, 20))
     return found.answers_itself, found.interruptible, found.transcribed
 
 

@@ -175,7 +175,7 @@ def test_the_time_to_answer_is_measured_from_the_real_end_of_speech() -> None:
     talk.at(1000, told.CallerStartedSpeaking("u1"))
     talk.at(2600, told.CallerStoppedSpeaking("u1", ago_ms=600), told.CallerTurnEnded("u1"))
     orders = talk.at(2900, told.AgentTurnStarted("r1"), told.AgentAudio("i1", sound(20)))
-    assert told.Answered(900) in orders
+    assert told.Answered(900, decided_ms=600) in orders
 
 
 def test_a_session_that_does_not_answer_by_itself_is_asked() -> None:
@@ -227,7 +227,7 @@ def test_usage_is_summed() -> None:
     for turn in ("r1", "r2"):
         talk.hear(told.AgentTurnStarted(turn), told.AgentAudio(turn, sound(20)))
         talk.hear(told.AgentTurnDone(turn, Outcome.COMPLETED, spent))
-    assert talk.conversation.usage == Usage(
+    assert talk.conversation.purse.usage == Usage(
         responses=2, input_audio_tokens=20, output_audio_tokens=40
     )
 

@@ -3,7 +3,7 @@
 import pytest
 
 from callfleet.calls import EndReason
-from callfleet.journal_entries import Note, Turn
+from callfleet.journal_entries import Note, Turn, Usage
 from services.worker import dialogue as told
 from services.worker.dialogue import Failure, Outcome, Timer
 from services.worker.scene import Stage
@@ -259,8 +259,11 @@ def test_who_hangs_up_while_the_agent_talks_heard_only_so_much() -> None:
         told.Record(
             Turn("agent", "We are open on", 0, 500, interrupted=True, heard_ms=400, item_id="i1")
         ),
-        told.HangUp(EndReason.CALLER_HUNG_UP),
     ]
+    spent = Usage(responses=1, output_audio_tokens=20)  # the broken-off answer is billed too
+    orders = talk.at(530, told.AgentTurnDone("r1", Outcome.CANCELLED, spent))
+    assert hung_up(orders) is EndReason.CALLER_HUNG_UP
+    assert talk.conversation.purse.usage == spent
 
 
 def test_a_worker_that_must_leave_leaves_at_once() -> None:
