@@ -7,29 +7,41 @@
 local s = slots.open(slots.settings(ARGV))
 local holder = ARGV[7]
 local lost, granted, waiting, refused, reasserted = {}, {}, {}, {}, 0
+local until_ms, BATCH = s.now + s.set.ttl, 200
 
-local function renew(call, agent, token)
-  local own = slots.owner(s, call)
-  if own and own.token == token and own.holder == holder then
-    redis.call('ZADD', s.leases, s.now + s.set.ttl, call)
-  elseif (own and own.token >= token) or redis.call('ZSCORE', s.gone, call) then
-    lost[#lost + 1] = call
-  else
-    -- It lapsed while its holder could not speak, or this primary never heard of it. The session
-    -- is open all the same: it is counted, above the limit if need be, and no call is killed.
-    slots.put(s, call, { agent = agent, holder = holder, class = 1, token = token,
-      adopted = true }, s.set.ttl)
-    local last = tonumber(redis.call('HGET', s.config, 'token') or '0')
-    if token > last then redis.call('HSET', s.config, 'token', string.format('%.0f', token)) end
-    reasserted = reasserted + 1
+-- It lapsed while its holder could not speak, or this primary never heard of it. The session is open
+-- all the same: it is counted, above the limit if need be, and no call is killed.
+local function reassert(call, agent, token)
+  slots.put(s, call, { agent = agent, holder = holder, class = 1, token = token, adopted = true },
+    s.set.ttl)
+  local last = tonumber(redis.call('HGET', s.config, 'token') or '0')
+  if token > last then redis.call('HSET', s.config, 'token', string.format('%.0f', token)) end
+  reasserted = reasserted + 1
+end
+
+-- A few at a time: one question and one answer for all that are as they should be.
+local function renew(first, last)
+  local calls, renewed = {}, {}
+  for at = first, last, 3 do calls[#calls + 1] = ARGV[at] end
+  local owners = redis.call('HMGET', s.owners, unpack(calls))
+  for i, call in ipairs(calls) do
+    local at = first + 3 * (i - 1)
+    local owned, owner = slots.held_by(owners[i])
+    local token = tonumber(ARGV[at + 2])
+    if owned == token and owner == holder then
+      renewed[#renewed + 1] = until_ms
+      renewed[#renewed + 1] = call
+    elseif (owned and owned >= token) or redis.call('ZSCORE', s.gone, call) then
+      lost[#lost + 1] = call
+    else
+      reassert(call, ARGV[at + 1], token)
+    end
   end
+  if #renewed > 0 then redis.call('ZADD', s.leases, unpack(renewed)) end
 end
 
-local at = 9
-for _ = 1, tonumber(ARGV[8]) do
-  renew(ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]))
-  at = at + 3
-end
+local at = 9 + 3 * tonumber(ARGV[8])
+for first = 9, at - 1, 3 * BATCH do renew(first, math.min(first + 3 * BATCH, at) - 1) end
 if reasserted > 0 then redis.call('HINCRBY', s.counts, 's:reasserted', reasserted) end
 
 local waiters = {}

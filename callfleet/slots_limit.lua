@@ -5,11 +5,12 @@ if ARGV[7] == '' and not s.c.file then
   slots.close(s)
   return { 'unconfigured', s.c.genesis }
 end
-local name = ARGV[7] == '' and 'set' or 'set:' .. ARGV[7]
+local key, name = s.config, 'set'
+if ARGV[7] ~= '' then key, name = s.caps, 'set:' .. ARGV[7] end
 if ARGV[8] == '' then
-  redis.call('HDEL', s.config, name)
+  redis.call('HDEL', key, name)
 else
-  redis.call('HSET', s.config, name, ARGV[8])
+  redis.call('HSET', key, name, ARGV[8])
 end
 local fresh = slots.peek(s.set)
 fresh.held, fresh.sparing = s.held, s.sparing

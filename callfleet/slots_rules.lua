@@ -23,11 +23,11 @@ end
 
 -- The agent's own cap, nil if it has none; what was set at run time goes before the file.
 function slots.cap(s, agent)
-  if s.caps[agent] == nil then
-    local got = redis.call('HMGET', s.config, 'set:' .. agent, 'file:' .. agent)
-    s.caps[agent] = tonumber(got[1] or got[2] or '') or false
+  if s.cap_of[agent] == nil then
+    local got = redis.call('HMGET', s.caps, 'set:' .. agent, 'file:' .. agent)
+    s.cap_of[agent] = tonumber(got[1] or got[2] or '') or false
   end
-  return s.caps[agent] or nil
+  return s.cap_of[agent] or nil
 end
 
 function slots.agent_live(s, agent)

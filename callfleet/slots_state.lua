@@ -7,6 +7,7 @@
 local slots = {}
 local IDLE_MS, CONFIG_IDLE_MS = 86400000, 2592000000
 local GONE_MS = 300000
+local TEXTS = { genesis = true, run = true, circuit_reason = true }
 local TIMES = { ttl = 15000, heartbeat = 5000, claim = 4000, waiter_ttl = 3000 }
 
 -- settings: org, genesis last seen by the asker ('' = none yet), ttl, heartbeat, claim, waiter ttl
@@ -19,27 +20,19 @@ function slots.settings(argv)
 end
 
 function slots.peek(set)
-  local s = { set = set, org = set.org, hints = {}, caps = {}, live = {} }
+  local s = { set = set, org = set.org, hints = {}, cap_of = {}, live = {}, c = {} }
   for _, name in ipairs({ 'config', 'leases', 'owners', 'counts', 'queue', 'waiters', 'alive',
-    'ring', 'gone' }) do
+    'ring', 'gone', 'caps' }) do
     s[name] = 'callfleet:slots:{' .. set.org .. '}:' .. name
   end
   local time = redis.call('TIME')
   s.clock = time[1] * 1000 + math.floor(time[2] / 1000)
-  local fields = { 'genesis', 'born', 'run', 'clock', 'now', 'spare', 'hold', 'touched', 'file',
-    'set', 'reserve1', 'reserve2', 'max_waiting', 'floor', 'effective', 'effective_at',
-    'circuit_until', 'circuit_reason', 'circuit_for', 'probe_until', 'tpm', 'rate', 'rate_at', 'ttl', 'heartbeat', 'claim',
-    'waiter_ttl' }
-  local got = redis.call('HMGET', s.config, unpack(fields))
-  s.c = {}
-  for i, name in ipairs(fields) do
-    local text = got[i]
-    if name == 'genesis' or name == 'run' or name == 'circuit_reason' then
-      s.c[name] = text or ''
-    else
-      s.c[name] = text and tonumber(text) or nil
-    end
+  local got = redis.call('HGETALL', s.config) -- bounded, and cheaper than asking for most of it
+  for i = 1, #got, 2 do
+    s.c[got[i]] = TEXTS[got[i]] and got[i + 1] or tonumber(got[i + 1])
   end
+  s.c.genesis, s.c.run = s.c.genesis or '', s.c.run or ''
+  s.c.circuit_reason = s.c.circuit_reason or ''
   for name, otherwise in pairs(TIMES) do set[name] = s.c[name] or set[name] or otherwise end
   s.c.clock = s.c.clock or s.clock
   local leash = math.max(set.heartbeat, set.ttl - 2 * set.heartbeat)
@@ -53,10 +46,16 @@ local function bump(s, name, by)
   redis.call('HINCRBY', s.counts, name, by)
 end
 
+function slots.run_id()
+  local facts = redis.call('INFO', 'server')
+  local _, at = string.find(facts, 'run_id:', 1, true)
+  return string.sub(facts, at + 1, at + 40)
+end
+
 -- A state that was lost, or that another primary brings with it: nothing is granted until its
 -- holders had time to speak up. The counters leap, so that no token or ticket is given out twice.
 local function inherit(s)
-  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+  local run = slots.run_id()
   local c, wait = s.c, 1.5 * s.set.heartbeat
   local hold = c.hold or 0
   if c.genesis == '' then
@@ -108,8 +107,20 @@ function slots.owner(s, call)
     since = tonumber(since), agent = agent, holder = holder }
 end
 
+-- Of an owner's text, only what says whose it is.
+function slots.held_by(text)
+  if not text then return nil end
+  local token, holder = string.match(text, '^(%d+)|%d|%d|%d+|[^|]*|(.*)$')
+  return tonumber(token), holder
+end
+
 local function count(s, name, by)
   if redis.call('HINCRBY', s.counts, name, by) == 0 then redis.call('HDEL', s.counts, name) end
+end
+
+-- A key that was empty a moment ago has no time to live yet.
+local function mark_first(s, key)
+  if redis.call('ZCARD', key) == 1 then s.created = true end
 end
 
 -- lease: agent, holder, class, token, adopted, since; expires at `now + ttl`
@@ -122,7 +133,8 @@ function slots.put(s, call, lease, ttl)
   end
   redis.call('HSET', s.owners, call, string.format('%.0f|%d|%d|%.0f|%s|%s', lease.token,
     lease.adopted and 1 or 0, lease.class, lease.since or s.now, lease.agent, lease.holder))
-  if redis.call('ZADD', s.leases, s.now + ttl, call) == 1 then s.created = true end
+  redis.call('ZADD', s.leases, s.now + ttl, call)
+  mark_first(s, s.leases)
   count(s, 'a:' .. lease.agent, 1)
   count(s, 'h:' .. lease.holder, 1)
   s.live[lease.agent] = nil
@@ -140,7 +152,8 @@ end
 
 -- Remembered for a while, so that a late heartbeat of an old owner does not bring the call back.
 function slots.bury(s, call)
-  if redis.call('ZADD', s.gone, s.now + GONE_MS, call) == 1 then s.created = true end
+  redis.call('ZADD', s.gone, s.now + GONE_MS, call)
+  mark_first(s, s.gone)
 end
 
 function slots.next_token(s)
@@ -167,7 +180,8 @@ function slots.enqueue(s, call, w)
   redis.call('ZADD', s.alive, s.now + s.set.waiter_ttl, call)
   local turn = tonumber(redis.call('HGET', s.config, 'turn') or '0')
   redis.call('ZADD', s.ring, 'NX', turn, w.agent)
-  s.created = true
+  mark_first(s, s.alive)
+  mark_first(s, s.ring)
 end
 
 function slots.dequeue(s, call)
@@ -212,6 +226,7 @@ function slots.close(s)
       redis.call('PEXPIRE', s[name], IDLE_MS)
     end
     redis.call('PEXPIRE', s.config, CONFIG_IDLE_MS)
+    redis.call('PEXPIRE', s.caps, CONFIG_IDLE_MS)
     redis.call('PEXPIRE', s.counts, CONFIG_IDLE_MS)
     redis.call('HSET', s.config, 'touched', string.format('%.0f', s.now))
   end

@@ -200,6 +200,7 @@ KEYS: Final = (
     "alive",
     "ring",
     "gone",
+    "caps",
 )
 
 

@@ -2,7 +2,7 @@
 -- {agent, waiting, oldest wait}*, {layer, agent, cap}*
 local s = slots.peek(slots.settings(ARGV))
 local c = s.c
-local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+local run = slots.run_id()
 local held = s.now < (c.hold or 0) or (c.genesis ~= '' and run ~= c.run)
 local oldest, oldest_of = 0, {}
 local waiting = {}
@@ -17,7 +17,7 @@ for agent, number in pairs(waiting) do
   queues[#queues + 1] = { agent, number, math.floor(oldest_of[agent]) }
 end
 local caps = {}
-local known = redis.call('HGETALL', s.config)
+local known = redis.call('HGETALL', s.caps)
 for i = 1, #known, 2 do
   local layer, agent = string.match(known[i], '^(%a+):(.*)$')
   if layer then caps[#caps + 1] = { layer, agent, known[i + 1] } end

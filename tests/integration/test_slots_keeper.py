@@ -210,7 +210,7 @@ async def test_it_stops_when_told_though_its_connections_are_being_cut(redis_url
 
 async def test_idle_keys_expire(redis_url: str) -> None:
     async with keeper_at(redis_url, heartbeat_s=600, waiter_beat_s=600) as (slots, keeper, _):
-        await slots.configure(ORG, OrgLimits(1, max_waiting=2))
+        await slots.configure(ORG, OrgLimits(1, {"a": 1}, max_waiting=2))
         await held(slots, keeper)
         await queued(slots, keeper, CallId("call-2"))
         await slots.leave(ORG, CallId("call-3"))

@@ -3,7 +3,7 @@
 import pytest
 
 from callfleet.config import load_config
-from callfleet.slots_terms import Drift, OrgLimits, slot_keys
+from callfleet.slots_terms import Circuit, Drift, OrgLimits, slot_keys
 from callfleet.slots_views import beat_of, text_of, usage_of
 
 FILE = """
@@ -31,7 +31,7 @@ def test_an_orgs_limits_are_read_off_the_file() -> None:
 
 def test_all_keys_of_an_org_share_one_hash_tag() -> None:
     keys = slot_keys("main")
-    assert len(set(keys)) == 9
+    assert len(set(keys)) == 10
     assert all(key.startswith("callfleet:slots:{main}:") for key in keys)
 
 
@@ -46,7 +46,7 @@ def test_bytes_become_text_all_the_way_down() -> None:
 
 
 def test_a_beat_is_read() -> None:
-    reply = [1, 1, ["x"], [["g", 5, "a"]], [["w", 2, 9, 8, "a", 2]], [["r", "circuit"]], 3]
+    reply = [1, 1, ["x"], [["g", 5, "a"]], [["w", 2, 9, 8, "a", 2]], [["r", "circuit"]], 3, "half"]
     beat = beat_of("main", "me", reply)
     assert beat.lost == {"x"}
     assert [(lease.call_id, lease.token, lease.holder) for lease in beat.granted] == [
@@ -55,19 +55,20 @@ def test_a_beat_is_read() -> None:
     (waiting,) = beat.waiting.values()
     assert (waiting.position, waiting.ticket, waiting.since_ms, waiting.priority) == (2, 9, 8, 2)
     assert beat.refused["r"].scope == "circuit"  # type: ignore[index] # a CallId is a str
-    assert (beat.reasserted, beat.held_off) == (3, True)
+    assert (beat.reasserted, beat.held_off, beat.limit) == (3, True, 1)
+    assert beat.circuit is Circuit.HALF
 
 
 def test_a_usage_knows_how_far_above_its_limit_it_is() -> None:
     facts = {
         "limit": 2, "file_limit": 5, "set_limit": 2, "effective": 2, "live": 6,
         "oldest_wait_ms": 1500, "max_waiting": 9, "hold_ms": 0, "circuit_ms": 0,
-        "circuit_reason": "", "tpm": -1, "token_rate": 0,
+        "circuit": "", "circuit_reason": "", "tpm": -1, "token_rate": 0,
     }  # fmt: skip
     counts = ["a:x", "6", "h:w1", "6", "s:granted", "8"]
     caps = [["file", "x", "4"], ["set", "x", "3"], ["file", "y", "1"]]
     flat = [part for pair in facts.items() for part in pair]
-    usage = usage_of("main", [flat, counts, [["x", 2]], caps])
+    usage = usage_of("main", [flat, counts, [["x", 2, 1500]], caps])
     assert (usage.over, usage.waiting, usage.oldest_wait_s) == (4, 2, 1.5)
     assert usage.tokens_per_minute is None
     x, y = usage.agents["x"], usage.agents["y"]
