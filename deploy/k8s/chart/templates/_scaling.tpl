@@ -8,7 +8,7 @@
 {{- define "callfleet.target" -}}
 {{- $target := (index .root.Values .component).autoscaling.target -}}
 {{- if not (kindIs "invalid" $target) -}}
-{{- $target -}}
+{{- toJson $target -}}
 {{- else -}}
 {{- max 1 (floor (mulf (.root.Values.settings.worker.CALLFLEET_WORKER_SLOTS | default 50) 0.6)) -}}
 {{- end -}}
@@ -37,7 +37,7 @@ workers would help nobody. Of the slots every worker tells the same, hence the m
 {{- $query = printf "sum(max by (state) (callfleet_analytics_open_calls{%s, state!=\"dead\"}))" $m -}}
 {{- end -}}
 {{- if not (kindIs "invalid" $scaling.cap) -}}
-{{- $query = printf "clamp_max(%s, %v)" $query $scaling.cap -}}
+{{- $query = printf "clamp_max(%s, %s)" $query (toJson $scaling.cap) -}}
 {{- end -}}
 {{- $query -}}
 {{- end }}
