@@ -17,7 +17,7 @@ READY = os.path.join(VENV, "ready")
 INPUTS = ("requirements-dev.txt", "pyproject.toml", os.path.join("tools", "setup.py"))
 
 
-def main():
+def main() -> int:
     """Exit code 0 when .venv is ready."""
     if sys.version_info < OLDEST:
         return with_newer_python()
@@ -41,7 +41,7 @@ def main():
     return 0
 
 
-def with_newer_python():
+def with_newer_python() -> int:
     """Hand over to a newer Python on the PATH, when there is one."""
     for minor in range(19, OLDEST[1] - 1, -1):
         try:
@@ -54,14 +54,14 @@ def with_newer_python():
     )
 
 
-def make_venv():
+def make_venv() -> bool:
     if os.path.exists(os.path.join(VENV, "bin", "python")):
         return True
     os.makedirs(VENV, exist_ok=True)
     return run([sys.executable, "-m", "venv", VENV])
 
 
-def fingerprint():
+def fingerprint() -> str:
     digest = hashlib.sha256()
     for name in INPUTS:
         with open(os.path.join(ROOT, name), "rb") as file:
@@ -70,12 +70,12 @@ def fingerprint():
     return digest.hexdigest()
 
 
-def run(command):
+def run(command: list) -> bool:
     with open(LOG, "ab") as log:
         return subprocess.call(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT) == 0
 
 
-def remedy():
+def remedy() -> str:
     """One line that says what went wrong, from what pip wrote."""
     text = read(LOG)
     where = "(details: .venv/setup.log)"
@@ -94,16 +94,16 @@ def remedy():
     return lines[-1][:200] + " " + where
 
 
-def read(path):
+def read(path: str) -> str:
     with open(path, errors="replace") as file:
         return file.read()
 
 
-def say(text):
+def say(text: str) -> None:
     print("callfleet: " + text, flush=True)
 
 
-def fail(text):
+def fail(text: str) -> int:
     print("callfleet: " + text, file=sys.stderr, flush=True)
     return 1
 

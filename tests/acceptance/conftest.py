@@ -1,7 +1,7 @@
 """A whole fleet as processes for the acceptance tests, or one that is somewhere else.
 
-With FLEET_URL (and FLEET_TWILIO_AUTH_TOKEN) the calls go to a live fleet; tests that must look behind
-it or break it are skipped then, with that reason.
+With FLEET_URL (and FLEET_TWILIO_AUTH_TOKEN) the calls go to a live fleet; tests that must look
+behind it or break it are skipped then, with that reason.
 """
 
 import asyncio

@@ -123,16 +123,15 @@ async def test_a_full_org_overflows_as_each_agent_says(fleet: Fleet) -> None:
     """One slot: whoever comes second is dialled on, told something, or hears the busy tone."""
     held = Script("holding", (Wait(9000), HangUp()))
     humans = {"+15550100100": Human(greeting="Front desk, hello.")}
-    async with phone_company(fleet, humans=humans) as phone:
-        async with asyncio.TaskGroup() as group:
-            first = group.create_task(phone.place("+15557000002", NUMBERS["busy"], held))
-            await asyncio.sleep(1.5)  # it is talking by then, and has the only slot
-            busy, dialled, told = await asyncio.gather(
-                *(
-                    phone.place("+15557000003", NUMBERS[agent], talk(["Hello?"]))
-                    for agent in ("busy", "dialled", "told")
-                )
+    async with phone_company(fleet, humans=humans) as phone, asyncio.TaskGroup() as group:
+        first = group.create_task(phone.place("+15557000002", NUMBERS["busy"], held))
+        await asyncio.sleep(1.5)  # it is talking by then, and has the only slot
+        busy, dialled, told = await asyncio.gather(
+            *(
+                phone.place("+15557000003", NUMBERS[agent], talk(["Hello?"]))
+                for agent in ("busy", "dialled", "told")
             )
+        )
     assert first.result().ended_by == "caller_hung_up"
     assert busy.ended_by == "busy"
     assert [leg.address for leg in dialled.dialled] == ["+15550100100"]

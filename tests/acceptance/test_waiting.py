@@ -10,9 +10,8 @@ from urllib.request import urlopen
 import pytest
 
 from simulators.fleet import Fleet, FleetPlan
-from simulators.phone_report import CallReport
-from simulators.phone_scripts import HangUp, Listen, Script, Wait
-from tests.acceptance.conftest import phone_company, rows_of
+from simulators.phone_scripts import HangUp, Listen, Script
+from tests.acceptance.conftest import phone_company
 
 FRONT, BACK = "+15551230001", "+15551230002"
 SORRY = "All lines are busy. Please call again later."

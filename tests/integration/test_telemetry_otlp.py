@@ -7,11 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import web
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from callfleet import telemetry
@@ -19,6 +14,8 @@ from callfleet.errors import AtCapacity, SessionFault
 from callfleet.telemetry_logs import JsonFormatter
 from callfleet.telemetry_redaction import Redactor
 from callfleet.telemetry_traces import current_trace_id, stop_traces
+from tests import otlp_collector
+from tests.otlp_collector import Collector
 
 
 @pytest.fixture(autouse=True)
@@ -34,51 +31,14 @@ def _logging_as_it_was() -> Iterator[None]:
     root.handlers[:], root.level = handlers, level
 
 
-class Collector:
-    """An OTLP/HTTP receiver."""
-
-    def __init__(self) -> None:
-        self.spans: list[Span] = []
-        self.resources: set[str] = set()
-        self.url = ""
-        self.hangs = False
-
-    async def receive(self, request: web.Request) -> web.Response:
-        if self.hangs:
-            await asyncio.sleep(30)
-        body = ExportTraceServiceRequest.FromString(await request.read())
-        for resource in body.resource_spans:
-            self.resources |= {
-                one.value.string_value
-                for one in resource.resource.attributes
-                if one.key == "service.name"
-            }
-            for scope in resource.scope_spans:
-                self.spans += scope.spans
-        return web.Response(
-            body=ExportTraceServiceResponse().SerializeToString(),
-            content_type="application/x-protobuf",
-        )
-
-    def named(self, name: str) -> Span:
-        (found,) = [span for span in self.spans if span.name == name]
-        return found
-
-
 @asynccontextmanager
 async def collecting() -> AsyncIterator[Collector]:
-    collector = Collector()
-    app = web.Application()
-    app.router.add_post("/v1/traces", collector.receive)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    collector.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield collector
-    finally:
-        await stop_traces(0.1)
-        await runner.cleanup()
+    """A collector, and no exporter of this process's left behind."""
+    async with otlp_collector.collecting() as collector:
+        try:
+            yield collector
+        finally:
+            await stop_traces(0.1)
 
 
 def facts(span: Span) -> dict[str, object]:
