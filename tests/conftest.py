@@ -44,5 +44,5 @@ async def _to_its_end(test: Any, arguments: dict[str, Any]) -> None:
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(_OURS):
+        if name.startswith(_OURS) and name != "CALLFLEET_TEST_REDIS":
             monkeypatch.delenv(name)
