@@ -8,21 +8,22 @@ from typing import Any, Final
 
 import msgspec
 
-from callfleet.config_checks import VOICES, check, tool_name
+from callfleet.config_beta import translate
+from callfleet.config_checks import check, tool_name
 from callfleet.config_decode import decode
 from callfleet.config_model import (
     Agent,
     Analysis,
-    BuiltinTool,
+    AudioWatch,
     Config,
-    HttpTool,
     Org,
     Overflow,
-    PythonTool,
+    PushToTalk,
     Queue,
-    Tool,
 )
-from callfleet.config_tree import Mistakes, read_yaml
+from callfleet.config_session_checks import VOICES
+from callfleet.config_tools import BuiltinTool, HttpTool, PythonTool, Tool
+from callfleet.config_tree import Mistakes, below, read_yaml
 from callfleet.config_turns import PRESETS, resolved_turn_detection
 from callfleet.errors import ConfigFault
 
@@ -31,11 +32,13 @@ __all__ = [
     "VOICES",
     "Agent",
     "Analysis",
+    "AudioWatch",
     "BuiltinTool",
     "Config",
     "HttpTool",
     "Org",
     "Overflow",
+    "PushToTalk",
     "PythonTool",
     "Queue",
     "Tool",
@@ -57,11 +60,12 @@ def load_config(text: str) -> Config:
     if isinstance(tree, dict):
         _name_the_only_org(tree)
         _quote_numbers(tree, mistakes)
+        _translate(tree, mistakes)
     config = decode(Config, tree, "", mistakes)
     check(config, mistakes)
     if mistakes:
         raise ConfigFault(mistakes.texts())
-    return config
+    return msgspec.structs.replace(config, warnings=tuple(mistakes.warnings))
 
 
 def _name_the_only_org(tree: dict[Any, Any]) -> None:
@@ -71,6 +75,14 @@ def _name_the_only_org(tree: dict[Any, Any]) -> None:
         for agent in agents.values():
             if isinstance(agent, dict):
                 agent.setdefault("org", str(next(iter(orgs))))
+
+
+def _translate(tree: dict[Any, Any], mistakes: Mistakes) -> None:
+    """Session blocks that were written for the API's beta."""
+    agents = tree.get("agents")
+    for name, agent in agents.items() if isinstance(agents, dict) else ():
+        if isinstance(agent, dict):
+            translate(agent, below("agents", name), mistakes)
 
 
 def _quote_numbers(tree: dict[Any, Any], mistakes: Mistakes) -> None:
@@ -92,6 +104,7 @@ def json_schema() -> dict[str, Any]:
     parts = schema["$defs"]
     for name in ("Org", "Agent"):
         parts[name]["properties"].pop("name")  # it is the entry's key
+    parts["Config"]["properties"].pop("warnings")
     for name in _TOOLS:
         parts[name]["required"].remove("kind")  # plain from the other keys
     choices = [{"$ref": f"#/$defs/{name}"} for name in _TOOLS]

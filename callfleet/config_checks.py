@@ -5,22 +5,16 @@ here may fail because of it.
 """
 
 import re
-from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from callfleet.config_model import Agent, Config, HttpTool, Org, Overflow, PythonTool, Tool
-from callfleet.config_tree import Mistakes, below, did_you_mean
-from callfleet.config_turns import check_turn_detection
+from callfleet.config_model import Agent, Config, Org, Overflow
+from callfleet.config_session_checks import check_session, voice_mistake
+from callfleet.config_tools import HttpTool, PythonTool, Tool
+from callfleet.config_tree import Mistakes, below, unknown
 
-VOICES: Final = (
-    *("alloy", "ash", "ballad", "coral", "echo"),
-    *("sage", "shimmer", "verse", "marin", "cedar"),
-)
-# These write while somebody speaks; the API has them only with turn detection off.
-_LIVE_TRANSCRIBERS = ("gpt-live-transcribe", "gpt-realtime-whisper")
 _E164 = re.compile(r"\+[1-9]\d{6,14}\Z")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}\Z")  # also a part of Redis keys and of labels
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -45,13 +39,7 @@ def check(config: Config, mistakes: Mistakes) -> None:
         if not _E164.match(number):
             mistakes.add(path, "is not a phone number in E.164 form, like +15551230000")
         elif agent_name not in config.agents:
-            mistakes.add(path, _unknown("agent", agent_name, config.agents))
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    hint = did_you_mean(name, known) or (f", known: {', '.join(known)}" if known else "")
-    return f"unknown {what} {name!r}{hint}"
+            mistakes.add(path, unknown("agent", agent_name, config.agents))
 
 
 def _check_name(name: str, path: str, mistakes: Mistakes) -> None:
@@ -76,19 +64,16 @@ def _check_agent(agent: Agent, config: Config, path: str, mistakes: Mistakes) ->
     if not agent.org:
         mistakes.add(below(path, "org"), f"is required (one of {', '.join(config.orgs)})")
     elif agent.org not in config.orgs:
-        mistakes.add(below(path, "org"), _unknown("org", agent.org, config.orgs))
-    if agent.voice not in VOICES and not agent.voice.startswith("voice_"):
-        mistakes.add(below(path, "voice"), _unknown("voice", agent.voice, VOICES))
-    if agent.transcription in _LIVE_TRANSCRIBERS and agent.turn_detection is not None:
-        told = f"{agent.transcription} needs turn_detection: null"
-        mistakes.add(below(path, "transcription"), told)
-    check_turn_detection(agent, below(path, "turn_detection"), mistakes)
+        mistakes.add(below(path, "org"), unknown("org", agent.org, config.orgs))
+    if wrong := voice_mistake(agent.voice):
+        mistakes.add(below(path, "voice"), wrong)
+    check_session(agent, path, mistakes)
     for index, name in enumerate(agent.handoffs):
         at = f"{path}.handoffs[{index}]"
         if name == agent.name:
             mistakes.add(at, "hands off to itself")
         elif name not in config.agents:
-            mistakes.add(at, _unknown("agent", name, config.agents))
+            mistakes.add(at, unknown("agent", name, config.agents))
         elif name in agent.handoffs[:index]:
             mistakes.add(at, f"{name} is listed twice")
     _check_tools(agent, path, mistakes)

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-from callfleet.config_model import FILLED_IN, BuiltinTool, HttpTool, PythonTool
+from callfleet.config_part import FILLED_IN
+from callfleet.config_tools import BuiltinTool, HttpTool, PythonTool
 from callfleet.config_tree import Mistakes, below, did_you_mean
 
 UNREAD: Final[Any] = None
@@ -42,10 +43,12 @@ def decode(cls: type[T], value: Any, path: str, mistakes: Mistakes, *, name: str
     readable = {
         field.name: field for field in msgspec.structs.fields(cls) if not _is_filled(field.type)
     }
-    known = [*readable, "kind"] if cls in _TOOL_KINDS.values() else list(readable)
+    tag = cls.__struct_config__.tag_field
+    known = [*readable, tag] if tag else list(readable)
+    what = f" for {cls.__struct_config__.tag}" if tag == "type" else ""
     for key in value:
         if key not in known:
-            mistakes.add(below(path, key), f"unknown key{did_you_mean(str(key), known)}")
+            mistakes.add(below(path, key), f"unknown key{what}{did_you_mean(str(key), known)}")
     found: dict[str, Any] = {"name": name} if "name" not in readable and name else {}
     for key, field in readable.items():
         if key in value:
@@ -72,15 +75,52 @@ def _value(hint: Any, value: Any, path: str, mistakes: Mistakes) -> Any:
     """One field: a struct, a collection of structs, a tool, or a leaf."""
     bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     origin, arguments = get_origin(bare), get_args(bare)
-    if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
+    if _is_struct(bare):
         return decode(bare, value, path, mistakes)
     if origin is dict and arguments[1] is not Any:
         return _entries(arguments[1], value, path, mistakes)
     if origin is tuple:
         return _items(arguments[0], value, path, mistakes)
-    if origin in (Union, types.UnionType) and set(_TOOL_KINDS.values()) <= set(arguments):
-        return _tool(value, path, mistakes)
+    if origin in (Union, types.UnionType):
+        return _one_of(hint, arguments, value, path, mistakes)
     return _leaf(hint, value, path, mistakes)
+
+
+def _one_of(
+    hint: Any, arguments: tuple[Any, ...], value: Any, path: str, mistakes: Mistakes
+) -> Any:
+    """What is a mapping or a list itself is looked into; the rest is a leaf."""
+    if set(_TOOL_KINDS.values()) <= set(arguments):
+        return _tool(value, path, mistakes)
+    structs = [one for one in arguments if _is_struct(one)]
+    if isinstance(value, dict) and structs:
+        return _tagged(structs, value, path, mistakes)
+    for one in arguments:
+        if isinstance(value, list) and get_origin(one) is tuple and _holds_structs(one):
+            return _items(get_args(one)[0], value, path, mistakes)
+    return _leaf(hint, value, path, mistakes)
+
+
+def _is_struct(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+
+
+def _holds_structs(hint: Any) -> bool:
+    return any(_is_struct(part) or _holds_structs(part) for part in get_args(hint))
+
+
+def _tagged(
+    structs: list[type[msgspec.Struct]], value: dict[Any, Any], path: str, mistakes: Mistakes
+) -> Any:
+    """Of several mappings the one whose `type` it states."""
+    if len(structs) == 1 and structs[0].__struct_config__.tag_field is None:
+        return decode(structs[0], value, path, mistakes)
+    by_tag = {str(one.__struct_config__.tag): one for one in structs}
+    stated = value.get("type")
+    if not isinstance(stated, str) or stated not in by_tag:
+        mistakes.add(below(path, "type"), f"must be one of {', '.join(by_tag)}")
+        return UNREAD
+    return decode(by_tag[stated], value, path, mistakes)
 
 
 def _entries(hint: Any, value: Any, path: str, mistakes: Mistakes) -> dict[str, Any]:
@@ -92,7 +132,7 @@ def _entries(hint: Any, value: Any, path: str, mistakes: Mistakes) -> dict[str, 
         at = below(path, key)
         if not isinstance(key, str):
             mistakes.add(at, "a name must be text: put it in quotes")
-        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        if _is_struct(hint):
             found[str(key)] = decode(hint, entry, at, mistakes, name=str(key))
         elif (read := _value(hint, entry, at, mistakes)) is not UNREAD:
             found[str(key)] = read

@@ -6,41 +6,29 @@ and what the JSON Schema tells an editor, so neither can drift from what the ser
 
 from typing import Annotated, Any, Final, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
+
+from callfleet.config_part import FILLED_IN, Filled, Part
+from callfleet.config_session import (
+    Effort,
+    MaxOutputTokens,
+    NoiseReduction,
+    SemanticVad,
+    ServerVad,
+    Session,
+    Transcription,
+    Truncation,
+)
+from callfleet.config_tools import Tool
 
 DEFAULT_SORRY: Final = "All our lines are busy right now. Please call again in a little while."
 DEFAULT_PROMISE: Final = (
     "All our lines are busy right now. We will call you back as soon as somebody is free. Goodbye."
 )
-DEFAULT_PROMISE: Final = (
-    "All our lines are busy right now. We will call you back as soon as somebody is free. Goodbye."
-)
-FILLED_IN: Final = {"filled_in": True}  # a field that is the entry's own key, never written twice
 
-BuiltinName = Literal[
-    "end_call",
-    "transfer_call",
-    "stay_quiet",
-    "send_dtmf",
-    "take_message",
-    "schedule_callback",
-    "search_knowledge",
-]
 Preset = Literal["quiet_office", "noisy_call_center", "phone_line"]
 Count = Annotated[int, Meta(ge=1)]
 Language = Annotated[str, Meta(pattern=r"^[a-z]{2}$")]
-Filled = Annotated[str, Meta(extra=FILLED_IN)]
-ToolName = Annotated[
-    str,
-    Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="What the model calls the tool."),
-]
-ToolDescription = Annotated[str, Meta(description="Tells the model when and how to use the tool.")]
-JsonSchema = Annotated[dict[str, Any], Meta(description="JSON Schema of the arguments.")]
-ToolTimeout = Annotated[float, Meta(gt=0, le=120, description="Seconds the tool may take.")]
-
-
-class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One mapping in the file: immutable once read, and no key is silently ignored."""
 
 
 class Queue(Part, frozen=True, kw_only=True):
@@ -50,20 +38,6 @@ class Queue(Part, frozen=True, kw_only=True):
     max_wait_s: Annotated[
         float, Meta(gt=0, le=3600, description="Seconds one caller waits before the overflow.")
     ] = 30.0
-    hold_audio: Annotated[
-        str | None,
-        Meta(
-            min_length=1,
-            description="What they hear: .ulaw, or .wav at 8 kHz in mono; beside this file. "
-            "Left out: the sound that Callfleet brings.",
-        ),
-    ] = None
-    announce: Annotated[
-        bool, Meta(description="Tell them their place in line, in English.")
-    ] = False
-    announce_every_s: Annotated[
-        float, Meta(ge=5, le=600, description="Seconds between two announcements.")
-    ] = 20.0
     hold_audio: Annotated[
         str | None,
         Meta(
@@ -104,13 +78,6 @@ class Org(Part, frozen=True, kw_only=True):
             "as long as the queue allows; `share` lets each worker admit its share of the sessions."
         ),
     ] = "queue"
-    redis_away: Annotated[
-        Literal["queue", "share"],
-        Meta(
-            description="New calls while Redis is away: `queue` lets them wait for it, as many and "
-            "as long as the queue allows; `share` lets each worker admit its share of the sessions."
-        ),
-    ] = "queue"
 
 
 class Overflow(Part, frozen=True, kw_only=True):
@@ -131,54 +98,6 @@ class Overflow(Part, frozen=True, kw_only=True):
     def promise(self) -> str:
         """The sentence of `call_back`; empty when that is not the way."""
         return DEFAULT_PROMISE if self.call_back is True else self.call_back or ""
-    call_back: Annotated[
-        bool | str,
-        Meta(
-            description="Promise to call back, in this sentence or in ours (true), and list the "
-            "caller under `callfleet calls callbacks`."
-        ),
-    ] = False
-
-    @property
-    def promise(self) -> str:
-        """The sentence of `call_back`; empty when that is not the way."""
-        return DEFAULT_PROMISE if self.call_back is True else self.call_back or ""
-
-
-class HttpTool(Part, frozen=True, kw_only=True, tag_field="kind", tag="http"):
-    """A tool that is an HTTP endpoint."""
-
-    name: ToolName
-    description: ToolDescription
-    url: Annotated[str, Meta(description="https:// address that is called.")]
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    headers: Annotated[
-        dict[str, str], Meta(description="Sent along; ${NAME} is taken from the environment.")
-    ] = field(default_factory=dict)
-    parameters: JsonSchema = field(default_factory=dict)
-    timeout_s: ToolTimeout = 10.0
-
-
-class PythonTool(Part, frozen=True, kw_only=True, tag_field="kind", tag="python"):
-    """A tool that is a Python function; name and arguments default to its signature."""
-
-    python: Annotated[str, Meta(description="Where it lives: package.module:function.")]
-    name: ToolName | None = None
-    description: ToolDescription | None = None
-    parameters: JsonSchema | None = None
-    timeout_s: ToolTimeout = 10.0
-
-
-class BuiltinTool(Part, frozen=True, kw_only=True, tag_field="kind", tag="builtin"):
-    """A tool that Callfleet brings; may be written as its bare name."""
-
-    builtin: BuiltinName
-    options: Annotated[dict[str, Any], Meta(description="The built-in's own settings.")] = field(
-        default_factory=dict
-    )
-
-
-Tool = HttpTool | PythonTool | BuiltinTool
 
 
 class Analysis(Part, frozen=True, kw_only=True):
@@ -189,6 +108,28 @@ class Analysis(Part, frozen=True, kw_only=True):
         dict[str, dict[str, Any]],
         Meta(description="Extra fields to extract: name to JSON Schema."),
     ] = field(default_factory=dict)
+
+
+class PushToTalk(Part, frozen=True, kw_only=True):
+    """What ends the caller's turn where turn_detection is null; any key stops the agent."""
+
+    key: Annotated[Literal["#", "*"] | None, Meta(description="The telephone key; null: none.")] = (
+        "#"
+    )
+    silence_s: Annotated[
+        Annotated[float, Meta(ge=0.3, le=10)] | None,
+        Meta(description="Seconds of silence after speech; null: no."),
+    ] = 1.5
+
+
+class AudioWatch(Part, frozen=True, kw_only=True):
+    """An ear on the caller's sound: too quiet, too loud, only noise, nothing at all."""
+
+    enabled: Annotated[bool, Meta(description="Counted, and noted in the journal.")] = True
+    speak_up: Annotated[
+        bool | str,
+        Meta(description="Ask a caller who is too quiet, once: in these words, or its own (true)."),
+    ] = False
 
 
 class Agent(Part, frozen=True, kw_only=True):
@@ -213,18 +154,44 @@ class Agent(Part, frozen=True, kw_only=True):
     ] = None
     instructions: Annotated[str, Meta(min_length=1, description="The prompt.")]
     turn_detection: Annotated[
-        Preset | dict[str, Any] | None,
+        Preset | ServerVad | SemanticVad | None,
         Meta(description="A preset, the API's own object, or null for push to talk."),
     ] = "phone_line"
+    push_to_talk: PushToTalk = field(default_factory=PushToTalk)
+    noise_reduction: Annotated[
+        Literal["near_field", "far_field"] | NoiseReduction | None,
+        Meta(description="near_field: a headset or handset; far_field: a room; null: none."),
+    ] = None
+    audio_watch: AudioWatch = field(default_factory=AudioWatch)
     transcription: Annotated[
-        str | None, Meta(description="Model that writes down the caller; null: none, cheaper.")
+        str | Transcription | None,
+        Meta(description="Model that writes down the caller; null: none, cheaper."),
     ] = "gpt-transcribe"
     language: Annotated[
         Language | None, Meta(description="ISO 639-1 hint for the transcription.")
     ] = None
-    session: Annotated[
-        dict[str, Any], Meta(description="More fields of the API's session, as the API has them.")
-    ] = field(default_factory=dict)
+    speed: Annotated[
+        Annotated[float, Meta(ge=0.25, le=1.5)] | None,
+        Meta(description="How fast it speaks; 1 is as it comes."),
+    ] = None
+    reasoning: Annotated[
+        Effort | None, Meta(description="How long it thinks before it speaks, if its model does.")
+    ] = None
+    max_output_tokens: Annotated[
+        MaxOutputTokens | None, Meta(description="The longest answer, tool calls included.")
+    ] = None
+    truncation: Annotated[
+        Truncation | None, Meta(description="What a long call forgets first, and how much.")
+    ] = None
+    budget_usd: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="A call that has cost so much is ended, politely."),
+    ] = None
+    priced_as: Annotated[
+        str | None,
+        Meta(description="Model whose price applies, where `model` is a deployment's name."),
+    ] = None
+    session: Session = field(default_factory=Session)
     tools: Annotated[tuple[Tool, ...], Meta(description="What it may do on a call.")] = ()
     handoffs: Annotated[tuple[str, ...], Meta(description="Agents it may pass the call to.")] = ()
     overflow: Overflow = field(default_factory=lambda: Overflow(say=DEFAULT_SORRY))
@@ -239,6 +206,7 @@ class Config(Part, frozen=True, kw_only=True):
     numbers: Annotated[
         dict[str, str], Meta(description='Which agent answers which number ("+15551230000").')
     ] = field(default_factory=dict)
+    warnings: Annotated[tuple[str, ...], Meta(extra=FILLED_IN)] = ()  # what works, and for now
 
     def agent_for(self, number: str) -> Agent | None:
         """The agent that answers this number; None when nobody owns it."""

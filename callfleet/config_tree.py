@@ -29,12 +29,25 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f", did you mean {close[0]}?" if close else ""
 
 
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """Which there are, or the one that was most likely meant."""
+    known = list(known)
+    hint = did_you_mean(name, known) or (f", known: {', '.join(known)}" if known else "")
+    return f"unknown {what} {name!r}{hint}"
+
+
 class Mistakes:
     """Everything wrong so far: one mistake a path, the first one found, with its line."""
 
     def __init__(self) -> None:
         self.lines: dict[str, int] = {}
+        self.warnings: list[str] = []
         self._by_path: dict[str, str] = {}
+
+    def warn(self, path: str, message: str) -> None:
+        """Nothing that keeps the file from being used: told, and gone on with."""
+        line = self._line(path)
+        self.warnings.append(f"{path}: {message}" + (f" (line {line})" if line else ""))
 
     def add(self, path: str, message: str) -> None:
         if path not in self._by_path:

@@ -6,8 +6,11 @@ the default (500 and 200), and 200 cuts callers off in the middle of a phone num
 
 from typing import Any, Final
 
+import msgspec
+from msgspec import UNSET
+
 from callfleet.config_model import Agent
-from callfleet.config_tree import Mistakes, below, did_you_mean
+from callfleet.config_session import ServerVad
 
 SILENCE_DEFAULT_MS: Final = 500
 
@@ -41,24 +44,6 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     },
 }
 
-_Bounds = tuple[type, float | None, float | None]
-_SHARED: Final[dict[str, _Bounds]] = {
-    "type": (str, None, None),
-    "create_response": (bool, None, None),
-    "interrupt_response": (bool, None, None),
-}
-_FIELDS: Final[dict[str, dict[str, _Bounds]]] = {
-    "server_vad": {
-        **_SHARED,
-        "threshold": (float, 0, 1),
-        "prefix_padding_ms": (int, 0, 10_000),
-        "silence_duration_ms": (int, 0, 10_000),
-        "idle_timeout_ms": (int, 5_000, 30_000),
-    },
-    "semantic_vad": {**_SHARED, "eagerness": (str, None, None)},
-}
-_EAGERNESS = ("low", "medium", "high", "auto")
-
 
 def resolved_turn_detection(agent: Agent) -> dict[str, Any] | None:
     """The API's own object for this agent; None is push to talk."""
@@ -67,36 +52,7 @@ def resolved_turn_detection(agent: Agent) -> dict[str, Any] | None:
         return None
     if isinstance(wanted, str):
         return dict(PRESETS[wanted])
-    if wanted.get("type") == "server_vad":
-        return {"silence_duration_ms": SILENCE_DEFAULT_MS, **wanted}
-    return dict(wanted)
-
-
-def check_turn_detection(agent: Agent, path: str, mistakes: Mistakes) -> None:
-    """An object of the API's own: refused here rather than by the API, in front of a caller."""
-    wanted = agent.turn_detection
-    if not isinstance(wanted, dict):
-        return
-    kind = wanted.get("type")
-    fields = _FIELDS.get(kind) if isinstance(kind, str) else None
-    if fields is None:
-        mistakes.add(below(path, "type"), f"must be one of {', '.join(_FIELDS)}")
-        return
-    for key, value in wanted.items():
-        at = below(path, key)
-        if key not in fields:
-            mistakes.add(at, f"unknown key for {kind}{did_you_mean(str(key), fields)}")
-        elif wrong := _wrong(value, *fields[key]):
-            mistakes.add(at, wrong)
-    if wanted.get("eagerness", "auto") not in _EAGERNESS:
-        mistakes.add(below(path, "eagerness"), f"must be one of {', '.join(_EAGERNESS)}")
-
-
-def _wrong(value: Any, kind: type, low: float | None, high: float | None) -> str:
-    accepted: Any = (int, float) if kind is float else kind
-    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-        words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-        return f"must be {words[kind]}"
-    if low is not None and high is not None and not low <= value <= high:
-        return f"must be from {low} to {high}"
-    return ""
+    if isinstance(wanted, ServerVad) and wanted.silence_duration_ms is UNSET:
+        wanted = msgspec.structs.replace(wanted, silence_duration_ms=SILENCE_DEFAULT_MS)
+    own: dict[str, Any] = msgspec.to_builtins(wanted)
+    return own

@@ -1,15 +1,19 @@
 """What an agent is to the Realtime API: the session's settings, and the manner that follows. Pure.
 
-The agent's own `session` block is merged in deeply, so every field of the API is within reach; what
-the leg dictates (formats) and what the worker must know (the tool that ends a call) is set last.
+An agent has fields of its own for what is usual; its `session` block is merged in deeply over them,
+so that every field of the API is within reach. What the leg dictates (formats) and what the worker
+must know (the tool that ends a call) is set last.
 """
 
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
+import msgspec
+
 from callfleet.audio import PCM, AudioFormat
 from callfleet.config import Agent, resolved_turn_detection
+from callfleet.config_turns import SILENCE_DEFAULT_MS
 from callfleet.prices import price_of
 from services.worker.dialogue import Manner
 from services.worker.spending import Tariff
@@ -24,13 +28,15 @@ _END_CALL_TOOL: Final[dict[str, Any]] = {
     ),
     "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
 }
-_LEG_DECIDES: Final = frozenset({"type", "model"})
 
 
 def session_settings(agent: Agent, fmt: AudioFormat) -> dict[str, Any]:
     """The body of the one `session.update` that opens a session."""
-    extras = {key: value for key, value in agent.session.items() if key not in _LEG_DECIDES}
+    extras: dict[str, Any] = msgspec.to_builtins(agent.session)
     session = merged(_from_agent(agent), extras)
+    detection = session["audio"]["input"]["turn_detection"]
+    if detection is not None and detection["type"] == "server_vad":
+        detection.setdefault("silence_duration_ms", SILENCE_DEFAULT_MS)
     session["audio"]["input"]["format"] = format_settings(fmt)
     session["audio"]["output"]["format"] = format_settings(fmt)
     session["tools"] = _tools(extras.get("tools") or [])
@@ -47,8 +53,11 @@ def manner_of(agent: Agent, session: Mapping[str, Any], today: date) -> Manner:
         interruptible=detection is None or detection.get("interrupt_response", True),
         transcribed=hearing.get("transcription") is not None,
         tariff=Tariff(
-            price_of(agent.model, today),
+            price_of(agent.priced_as or agent.model, today),
             price_of(transcriber_of(session), today),
+        ),
+        budget_micro_usd=(
+            None if agent.budget_usd is None else round(agent.budget_usd * 1_000_000)
         ),
     )
 
@@ -60,25 +69,46 @@ def transcriber_of(session: Mapping[str, Any]) -> str:
 
 
 def _from_agent(agent: Agent) -> dict[str, Any]:
+    """What the agent's own fields say; what they do not say is left to the API."""
     custom = agent.voice.startswith("voice_")
-    transcription: dict[str, Any] | None = None
-    if agent.transcription is not None:
-        transcription = {"model": agent.transcription}
-        if agent.language is not None:
-            transcription["language"] = agent.language
-    return {
+    speaking: dict[str, Any] = {"voice": {"id": agent.voice} if custom else agent.voice}
+    hearing: dict[str, Any] = {
+        "transcription": _transcription(agent),
+        "turn_detection": resolved_turn_detection(agent),
+    }
+    session: dict[str, Any] = {
         "type": "realtime",
         "output_modalities": ["audio"],
         "instructions": agent.instructions,
-        "audio": {
-            "input": {
-                "transcription": transcription,
-                "turn_detection": resolved_turn_detection(agent),
-            },
-            "output": {"voice": {"id": agent.voice} if custom else agent.voice},
-        },
+        "audio": {"input": hearing, "output": speaking},
         "tool_choice": "auto",
     }
+    if agent.noise_reduction is not None:
+        told = agent.noise_reduction
+        hearing["noise_reduction"] = {"type": told} if isinstance(told, str) else _plain(told)
+    if agent.speed is not None:
+        speaking["speed"] = agent.speed
+    if agent.reasoning is not None:
+        session["reasoning"] = {"effort": agent.reasoning}
+    if agent.max_output_tokens is not None:
+        session["max_output_tokens"] = agent.max_output_tokens
+    if agent.truncation is not None:
+        session["truncation"] = _plain(agent.truncation)
+    return session
+
+
+def _transcription(agent: Agent) -> dict[str, Any] | None:
+    wanted = agent.transcription
+    if wanted is None:
+        return None
+    own: dict[str, Any] = {"model": wanted} if isinstance(wanted, str) else _plain(wanted)
+    if agent.language is not None and "languages" not in own:
+        own.setdefault("language", agent.language)
+    return own
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value)
 
 
 def format_settings(fmt: AudioFormat) -> dict[str, Any]:

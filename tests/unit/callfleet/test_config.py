@@ -71,7 +71,7 @@ def test_the_designs_own_example_is_read(config: Config) -> None:
     assert (receptionist.org, receptionist.sessions) == ("main", 40)
     assert receptionist.overflow.dial == "+15550100100"
     assert receptionist.handoffs == ("billing",)
-    assert receptionist.session == {"reasoning": {"effort": "low"}}
+    assert msgspec.to_builtins(receptionist.session) == {"reasoning": {"effort": "low"}}
     assert config.orgs["main"].name == "main"
     assert config.orgs["main"].queue == Queue(max_waiting=50, max_wait_s=30.0)
 

@@ -101,15 +101,15 @@ numbers:
         ),
         (
             "turn_detection: {type: server_vad, threshold: 2}",
-            "agents.a.turn_detection.threshold: must be from 0 to 1",
+            "agents.a.turn_detection.threshold: must be at most 1.0",
         ),
         (
             "turn_detection: {type: server_vad, idle_timeout_ms: 100}",
-            "agents.a.turn_detection.idle_timeout_ms: must be from 5000 to 30000",
+            "agents.a.turn_detection.idle_timeout_ms: must be at least 5000",
         ),
         (
             "turn_detection: {type: semantic_vad, eagerness: greedy}",
-            "agents.a.turn_detection.eagerness: must be one of low, medium, high, auto",
+            "agents.a.turn_detection.eagerness: is not a known value (one of low, medium, high, auto)",
         ),
         (
             "turn_detection: {type: server_vad, create_response: 1}",
