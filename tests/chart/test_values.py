@@ -1,6 +1,7 @@
 """Wrong values are refused with their path; every value there is, is described."""
 
 import json
+import re
 from copy import deepcopy
 from typing import Any
 
@@ -8,7 +9,7 @@ import helm_python
 import pytest
 import yaml
 
-from tests.chart.rendering import CHART, COMPONENTS, MATRIX, merged, texts
+from tests.chart.rendering import CHART, COMPONENTS, MATRIX, ROOT, merged, texts
 from tools.manifests import schema
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -93,6 +94,13 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], str]] = {
 def test_values_that_contradict_each_other_are_refused(what: str) -> None:
     values, sentence = CONTRADICTIONS[what]
     assert sentence in refused(values)
+
+
+def test_the_example_of_the_documents_installs() -> None:
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    rendered = texts(yaml.safe_load(example))
+    assert "registry.example.com/callfleet:" in rendered["callfleet/templates/worker.yaml"]
 
 
 def test_all_mistakes_are_told_at_once() -> None:
