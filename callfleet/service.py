@@ -69,6 +69,8 @@ def main_of(
             version=version(),
             secrets=_secrets(settings, config, environ),
         )
+        for warning in config.warnings:
+            telemetry.logger(__name__).warning("configuration", told=warning)
 
         async def living() -> int:
             return await serve(build(settings, config), settings)

@@ -14,6 +14,8 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from callfleet.config import Config, load_config
 from callfleet.errors import ConfigFault
 from callfleet.settings_parse import (
@@ -181,7 +183,7 @@ def named_secrets(names: Mapping[str, str], environ: Mapping[str, str]) -> dict[
 
 
 def read_config_file(path: str) -> Config:
-    """`callfleet.yaml`; every mistake is prefixed with the file's name."""
+    """`callfleet.yaml`; every mistake and every warning is prefixed with the file's name."""
     try:
         content = Path(path).read_text(encoding="utf-8")
     except OSError as error:
@@ -190,7 +192,9 @@ def read_config_file(path: str) -> Config:
     except UnicodeDecodeError as error:
         raise ConfigFault([f"{path}: is not UTF-8 text (byte {error.start})"]) from None
     try:
-        return load_config(content)
+        config = load_config(content)
+        told = tuple(f"{path}: {warning}" for warning in config.warnings)
+        return msgspec.structs.replace(config, warnings=told)
     except ConfigFault as fault:
         raise ConfigFault([f"{path}: {mistake}" for mistake in fault.mistakes]) from None
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import aiohttp
 
 from services.doctor_findings import Finding, bad, good, warning
+from services.worker.endpoint import Endpoint
 
 SHUTDOWN_WARNING_DAYS: Final = 180
 _SCORING_KEY: Final = "OPENAI_API_KEY"
@@ -30,12 +31,12 @@ _TRY_AGAIN = "try again; if it stays so, see https://status.openai.com"
 async def check_session(url: str, *, org: str, env: str, key: str, model: str) -> Finding:
     """Open a Realtime session as a worker would, and hang up."""
     subject = f"realtime {org} {model}"
-    headers = {"Authorization": f"Bearer {key}"}
+    endpoint = Endpoint(url, key)  # as a worker would: Azure wants its key elsewhere
     started = asyncio.get_running_loop().time()
     try:
         async with (
             aiohttp.ClientSession() as client,
-            client.ws_connect(url, params={"model": model}, headers=headers) as socket,
+            client.ws_connect(endpoint.address(model), headers=endpoint.headers()) as socket,
         ):
             refusal = await _refusal(socket)
     except aiohttp.WSServerHandshakeError as error:

@@ -1,6 +1,6 @@
 """What an agent is to the Realtime API: the session's settings, and the manner that follows. Pure.
 
-An agent has fields of its own for what is usual; its `session` block is merged in deeply over them,
+An agent has fields of its own for what is usual; its `session` block is laid over them,
 so that every field of the API is within reach. What the leg dictates (formats) and what the worker
 must know (the tool that ends a call) is set last.
 """
@@ -28,6 +28,7 @@ _END_CALL_TOOL: Final[dict[str, Any]] = {
     ),
     "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
 }
+_GROUPS: Final = ("audio", "input", "output")
 
 
 def session_settings(agent: Agent, fmt: AudioFormat) -> dict[str, Any]:
@@ -121,10 +122,8 @@ def _tools(extras: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings merge key by key, at any depth; anything else from above replaces."""
+    """The API's own grouping is merged; what is in it replaces, for a setting is one whole."""
     result = dict(below)
     for key, value in above.items():
-        old = result.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(old, value) if both else value  # type: ignore[arg-type] # both are
+        result[key] = merged(result.get(key, {}), value) if key in _GROUPS else value
     return result
