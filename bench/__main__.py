@@ -1,4 +1,7 @@
-"""`make bench`: what a call costs and what it adds, beside a bare relay in the same minutes."""
+"""`make bench`: what a call costs and what it adds, and what the semaphore costs Redis.
+
+Sections: `echo` (beside a bare relay in the same minutes), `semaphore`, `redis`.
+"""
 
 import argparse
 import json
@@ -14,6 +17,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from bench import redis_cost, semaphore
 from bench.cpu import cores, pin
 from bench.echo_realtime import serve
 from bench.rounds import Result, System, median, run_round
@@ -24,6 +28,7 @@ from bench.systems import bare_relay, callfleet
 PIPECAT_OVER_BARE_RELAY = 21 / 3.4
 AIM_SHARE_OF_PIPECAT = 0.25
 AIM_P99_MS = 10.0
+SECTIONS = ("echo", "semaphore", "redis")
 
 
 async def measure(levels: list[int], seconds: float, repeats: int) -> list[Result]:
@@ -86,6 +91,7 @@ def verdict(results: list[Result]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--calls", type=int, nargs="+", default=[25, 50, 100])
     parser.add_argument("--seconds", type=float, default=10.0, help="a round's window")
     parser.add_argument("--repeats", type=int, default=1, help="rounds each, the median counts")
@@ -94,16 +100,27 @@ def main() -> int:
     if sys.platform != "linux":
         print("the bench reads Linux's scheduler accounts; run it on Linux", file=sys.stderr)
         return 1
-    results = uvloop.run(measure(arguments.calls, arguments.seconds, arguments.repeats))
+    chosen = arguments.sections or SECTIONS
+    if unknown := set(chosen) - set(SECTIONS):
+        parser.error(f"no section {', '.join(sorted(unknown))}")
     console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(table(results))
-    for line in verdict(results):
-        console.print(line)
+    told: dict[str, object] = {}
+    if "semaphore" in chosen:
+        costs = uvloop.run(semaphore.measure())
+        console.print(semaphore.table(costs))
+        told["semaphore"] = [cost.as_json() for cost in costs]
+    if "redis" in chosen:
+        cost = uvloop.run(redis_cost.measure())
+        console.print(redis_cost.table(cost), redis_cost.verdict(cost), sep="\n")
+        told["redis"] = cost.as_json()
+    if "echo" in chosen:  # last: it pins this process to one core
+        results = uvloop.run(measure(arguments.calls, arguments.seconds, arguments.repeats))
+        console.print(table(results), *verdict(results), sep="\n")
+        told["results"] = [result.as_json() for result in results]
     if arguments.json:
         about = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         about |= {"python": platform.python_version(), "machine": platform.machine()}
-        rows = [result.as_json() for result in results]
-        arguments.json.write_text(json.dumps(about | {"results": rows}, indent=1))
+        arguments.json.write_text(json.dumps(about | told, indent=1))
     return 0
 
 
