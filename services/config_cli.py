@@ -8,6 +8,7 @@ from callfleet.config import Config, json_schema
 from callfleet.errors import ConfigFault
 from callfleet.settings import Knob, describe, environment, read_config_file
 from services.analytics.settings import AnalyticsSettings
+from services.gateway.hold_audio import hold_loops
 from services.gateway.settings import GatewaySettings
 from services.worker.settings import WorkerSettings
 
@@ -43,17 +44,23 @@ def run(parsed: argparse.Namespace) -> int:
 
 def _check(files: list[str], *, as_json: bool) -> int:
     mistakes: list[str] = []
+    warnings: list[str] = []
     good: list[str] = []
     for path in files or [environment().get("CALLFLEET_CONFIG") or DEFAULT_FILE]:
         try:
-            good.append(f"{path}: good: {_contents(read_config_file(path))}")
+            config = read_config_file(path)
+            hold_loops(config, path)  # what a gateway would refuse to start with
+            warnings += config.warnings
+            good.append(f"{path}: good: {_contents(config)}")
         except ConfigFault as fault:
             mistakes += fault.mistakes
     if as_json:
-        sys.stdout.write(json.dumps({"ok": not mistakes, "mistakes": mistakes}) + "\n")
+        told = {"ok": not mistakes, "mistakes": mistakes, "warnings": warnings}
+        sys.stdout.write(json.dumps(told) + "\n")
     else:
         sys.stdout.writelines(f"{line}\n" for line in good)
         sys.stderr.writelines(f"{line}\n" for line in mistakes)
+        sys.stderr.writelines(f"warning: {line}\n" for line in warnings)
     return 2 if mistakes else 0
 
 

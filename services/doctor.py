@@ -34,6 +34,7 @@ from services.doctor_findings import (
 )
 from services.doctor_openai import check_model, check_session
 from services.doctor_stores import check_database, check_redis
+from services.gateway.hold_audio import hold_loops
 from services.gateway.settings import GatewaySettings
 from services.worker.settings import WorkerSettings
 
@@ -67,7 +68,7 @@ async def examine(
     environ: Mapping[str, str], services: Collection[str], *, limit_s: float = LIMIT_S
 ) -> list[Finding]:
     """Everything those services need that can be asked with what is configured."""
-    config, findings = _file(environ)
+    config, findings = _file(environ, services)
     findings += _environment(environ, services)
     asked = _stores(environ, services)
     if "worker" in services:
@@ -83,19 +84,36 @@ async def examine(
     return cleaned(findings, Redactor(_secrets(environ, config)))
 
 
-def _file(environ: Mapping[str, str]) -> tuple[Config | None, list[Finding]]:
+def _file(
+    environ: Mapping[str, str], services: Collection[str]
+) -> tuple[Config | None, list[Finding]]:
     path = environ.get("CALLFLEET_CONFIG", "").strip() or "callfleet.yaml"
     try:
         config = read_config_file(path)
     except ConfigFault as fault:
         remedy = "correct it; `callfleet config schema` helps your editor"
         return None, [bad("file", mistake, remedy) for mistake in fault.mistakes]
+    findings = [bad("hold audio", *told) for told in _unplayable(config, path, services)]
     agents, numbers = len(config.agents), len(config.numbers)
-    findings = [good("file", f"{path}: {agents} agents, {numbers} numbers")]
+    findings.insert(0, good("file", f"{path}: {agents} agents, {numbers} numbers"))
+    remedy = "it works for now: write what the warning names"
+    findings += [warning("file", told_so, remedy) for told_so in config.warnings]
     if not config.numbers:
         told_so, remedy = "no number leads to an agent", "add `numbers` to the file"
         findings.append(warning("file", told_so, remedy))
     return config, findings
+
+
+def _unplayable(config: Config, path: str, services: Collection[str]) -> list[tuple[str, str]]:
+    """Only gateways play sounds, so only they need the files."""
+    if "gateway" not in services:
+        return []
+    try:
+        hold_loops(config, path)
+    except ConfigFault as fault:
+        remedy = "put a sound there that can be played, or leave hold_audio out"
+        return [(mistake, remedy) for mistake in fault.mistakes]
+    return []
 
 
 def _environment(environ: Mapping[str, str], services: Collection[str]) -> list[Finding]:

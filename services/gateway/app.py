@@ -10,7 +10,6 @@ import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 from aiohttp import web
@@ -69,7 +68,7 @@ class Gateway:
         admission = Admission(slots, journal, holder=holder, config=config)
         await admission.configure()
         keeper = SlotKeeper(slots, redis, holder, config.orgs)
-        sounds = hold_loops(config, Path(settings.config_path).parent)
+        sounds = hold_loops(config, settings.config_path)
         room = self._room = WaitingRoom(admission, keeper, config, sounds)
         routing = Routing(Roster(redis))
         self._links = Links(settings.secret)
@@ -169,5 +168,4 @@ def main() -> int:
 
 def _sounds(config: Config, environ: Mapping[str, str]) -> None:
     """The files that callfleet.yaml names, judged with the rest of the configuration."""
-    given = environ.get("CALLFLEET_CONFIG", "").strip() or "callfleet.yaml"
-    hold_loops(config, Path(given).parent)
+    hold_loops(config, environ.get("CALLFLEET_CONFIG", "").strip() or "callfleet.yaml")

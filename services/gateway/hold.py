@@ -17,6 +17,7 @@ CHUNK_BYTES: Final = STEPS * FRAME_BYTES  # a fade takes one
 CHUNK_S: Final = CHUNK_BYTES / PCMU.rate
 AHEAD_S: Final = 2 * CHUNK_S
 FIRST_AFTER_S: Final = 2.0  # of music, before the first announcement
+_ROUNDING_S: Final = 0.001  # or a sleep too short to move the clock would follow
 _PAUSE: Final = PCMU.silence(200)
 
 
@@ -72,7 +73,7 @@ async def play(tape: Tape, ear: Ear, position: Callable[[], int | None]) -> NoRe
     heard_until_s = now_s()
     while True:
         heard_until_s = max(heard_until_s, now_s())
-        while heard_until_s - now_s() <= AHEAD_S - CHUNK_S:
+        while heard_until_s - now_s() < AHEAD_S - CHUNK_S + _ROUNDING_S:
             ear.play(tape.next(position()))
             heard_until_s += CHUNK_S
         await asyncio.sleep(heard_until_s - now_s() - (AHEAD_S - CHUNK_S))

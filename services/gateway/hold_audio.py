@@ -45,11 +45,12 @@ def announcement(position: int) -> bytes:
     return b"".join(ours(name) for name in ("before", *names, "after"))
 
 
-def hold_loops(config: Config, directory: Path) -> Mapping[str, bytes]:
+def hold_loops(config: Config, config_path: str) -> Mapping[str, bytes]:
     """What callers of each org hear, over and over. Raises `ConfigFault` with every mistake.
 
-    Files are looked for beside callfleet.yaml, which is in `directory`.
+    Files are looked for beside callfleet.yaml.
     """
+    directory = Path(config_path).parent
     loops: dict[str, bytes] = {}
     mistakes = []
     for name, org in config.orgs.items():
@@ -57,7 +58,7 @@ def hold_loops(config: Config, directory: Path) -> Mapping[str, bytes]:
         try:
             loops[name] = ours("hold") if given is None else read_sound(directory / given)
         except Unplayable as why:
-            mistakes.append(f"orgs.{name}.queue.hold_audio: {given}: {why}")
+            mistakes.append(f"{config_path}: orgs.{name}.queue.hold_audio: {given}: {why}")
     if mistakes:
         raise ConfigFault(mistakes)
     return loops
