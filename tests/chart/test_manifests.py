@@ -34,9 +34,12 @@ def test_they_are_the_chart_rendered() -> None:
 def test_every_patch_meets_what_it_patches() -> None:
     """Strategic merge adds what it does not find: a misspelt name would go unnoticed."""
     there = objects()
-    patches = [yaml.safe_load(one["patch"]) for one in loaded("kustomization.yaml")["patches"]]
+    patches = loaded("kustomization.yaml")["patches"]
     assert len(patches) == 2
-    for patch in patches:
+    for one in patches:
+        patch = yaml.safe_load(one["patch"])
+        # Without a target kustomize looks in the patch's own namespace, and finds nothing.
+        assert one["target"] == {"kind": patch["kind"], "name": patch["metadata"]["name"]}
         target = there[patch["kind"], patch["metadata"]["name"]]
         (ours,) = target["spec"]["template"]["spec"]["containers"]
         (theirs,) = patch["spec"]["template"]["spec"]["containers"]
