@@ -39,6 +39,8 @@ class EndReason(StrEnum):
 
     CALLER_HUNG_UP = "caller_hung_up"
     AGENT_HUNG_UP = "agent_hung_up"
+    CALLER_SILENT = "caller_silent"  # nobody said anything for too long
+    TIME_LIMIT = "time_limit"  # it lasted as long as a call may
     LEG_LOST = "leg_lost"  # the media socket died without a goodbye
     LEG_REFUSED = "leg_refused"  # the carrier or browser sent rubbish, flooded or lied
     NO_SLOT = "no_slot"  # the org's or agent's limit was reached
@@ -52,7 +54,13 @@ class EndReason(StrEnum):
 
 
 INTENTIONAL_ENDS = frozenset(
-    {EndReason.CALLER_HUNG_UP, EndReason.AGENT_HUNG_UP, EndReason.SESSION_REFUSED}
+    {
+        EndReason.CALLER_HUNG_UP,
+        EndReason.AGENT_HUNG_UP,
+        EndReason.CALLER_SILENT,
+        EndReason.TIME_LIMIT,
+        EndReason.SESSION_REFUSED,
+    }
 )
 """Ends nobody should try to repair: somebody wanted the call to be over, or the API insists."""
 

@@ -24,7 +24,7 @@ from services.worker import dialogue as told
 from services.worker import metrics
 from services.worker.agents import manner_of, session_settings, transcriber_of
 from services.worker.clerk import GIVEN_UP, Clerk
-from services.worker.dialogue import Failure
+from services.worker.line import Line
 from services.worker.ports import Ports, Stream
 from services.worker.talk import Talk
 from services.worker.usage import of_models
@@ -51,12 +51,12 @@ class Call:
         self._clerk = Clerk(ports.journals, start)
         self._lease: Lease | None = None
         self._unregistered = False  # it goes on without Redis
-        self._session = ports.session(agent, settings, fmt)
+        self._line = Line(lambda: ports.session(agent, settings, fmt), fmt)
         self.talk = Talk(
             manner_of(agent, settings, prices.day_of(ports.wall_ms())),
             fmt,
             stream=stream,
-            session=self._session,
+            line=self._line,
             clerk=self._clerk,
             age_ms=max(0, ports.wall_ms() - start.started_at_ms),
         )
@@ -124,21 +124,14 @@ class Call:
         if self.talk.over.is_set():
             return
         async with asyncio.TaskGroup() as tasks:
-            session = tasks.create_task(self._live_session())
+            line = tasks.create_task(self._line.live(self.talk.receive))
             writing = tasks.create_task(self._write_journal())
             await self.talk.over.wait()
             self._clerk.no_more()
             if not self._clerk.has_journal:
                 writing.cancel()  # the caller is not to wait for Redis
-            await self._session.close()
-            session.cancel()
-
-    async def _live_session(self) -> None:
-        try:
-            await self._session.live(self.talk.receive)
-        except Exception:
-            log.exception("the session failed")
-            self.talk.receive(told.SessionFailed(Failure.LOST))
+            await self._line.close()
+            line.cancel()
 
     async def _write_journal(self) -> None:
         try:
@@ -151,7 +144,7 @@ class Call:
     # The end -------------------------------------------------------------------------------------
 
     async def _finish(self, facts: dict[str, str]) -> None:
-        await self._session.close()
+        await self._line.close()
         self._ports.leases.forget(self.start, self._lease)
         if not self.talk.fenced:
             await self._end(self.talk.reason or EndReason.INTERNAL_ERROR)
@@ -231,7 +224,7 @@ class Call:
             "call ended",
             reason=reason.value,
             duration_s=round(talk.now_ms / 1000, 3),
-            session_id=self._session.id,
+            session_id=self._line.id,
             model=self._model,
             **facts,
             cost_micro_usd=talk.purse.spent_micro_usd,

@@ -5,14 +5,18 @@ to be done. A conversation goes through stages, never back (but from LEAVING, wh
 on speaking):
 
     OPENING -> TALKING -> LEAVING       the agent said goodbye; over when that was heard
-                       -> APOLOGISING   the session is gone; over when the apology was heard
+                       -> APOLOGISING   no session is to be had; over when the apology was heard
                        -> LAST_WORDS    the caller is gone; over when their words are written down
                        -> OVER          nothing is accepted and nothing is ordered any more
 
+A session may be lost and replaced in any of the first three; the stage stays what it was.
+
 The rules that hold whatever happens: a caller is never left in silence (an answer that does not
-come is asked for again, then apologised for); the agent forgets what the caller did not hear; the
-journal keeps what was heard. Whose turn it is is kept by `floor`, how much was heard of what by
-`voice`, who said what by `transcript`; `scene` holds them, the rules are in `turns` and `endings`.
+come is asked for again, a session that is lost is replaced, and only then is there an apology); the
+agent forgets what the caller did not hear; the journal keeps what was heard. Whose turn it is is
+kept by `floor`, how much was heard of what by `voice`, who said what by `transcript`, what the next
+session must know by `memory`; `scene` holds them. The rules are in `turns`, `recovery`, `rotation`,
+`silence` and `endings`.
 """
 
 from collections.abc import Callable
@@ -20,17 +24,17 @@ from typing import Any, Final
 
 from callfleet.audio import AudioFormat
 from services.worker import dialogue as told
-from services.worker import endings, turns
+from services.worker import endings, recovery, rotation, silence, turns
 from services.worker.dialogue import Command, Event, Manner, Timer
-from services.worker.scene import Scene, Stage
+from services.worker.scene import Recordings, Scene, Stage
 from services.worker.spending import Purse
 
 
 class Conversation:
     """The policy of one call."""
 
-    def __init__(self, manner: Manner, *, fmt: AudioFormat, apology: bytes) -> None:
-        self._scene = Scene(manner, fmt, apology)
+    def __init__(self, manner: Manner, *, fmt: AudioFormat, recordings: Recordings) -> None:
+        self._scene = Scene(manner, fmt, recordings)
 
     def receive(self, event: Event, now_ms: int) -> list[Command]:
         """Take in a fact; `now_ms` is milliseconds since the call started."""
@@ -38,7 +42,10 @@ class Conversation:
         if scene.stage is Stage.OVER:
             return []
         scene.now_ms = now_ms
-        _RULES[type(event)](scene, event)
+        kind = type(event)
+        _RULES[kind](scene, event)
+        if kind is not told.AgentAudio:  # sound makes no silence
+            silence.settle(scene)
         return scene.take_orders()
 
     @property
@@ -51,28 +58,32 @@ class Conversation:
         return self._scene.purse
 
 
-def _session_ready(scene: Scene, _: told.SessionReady) -> None:
-    if scene.stage is Stage.OPENING:
-        scene.stage = Stage.TALKING
-        if scene.manner.greeting:
-            scene.ask(told.Say(scene.manner.greeting))
-
-
 def _timer_fired(scene: Scene, event: told.TimerFired) -> None:
     _TIMERS[event.timer](scene)
 
 
 _TIMERS: Final[dict[Timer, Callable[[Scene], None]]] = {
-    Timer.ANSWER_DUE: endings.answer_overdue,
-    Timer.ASK_AGAIN: endings.ask_again,
+    Timer.ANSWER_DUE: recovery.answer_overdue,
+    Timer.ASK_AGAIN: recovery.ask_again,
+    Timer.FILLER_DUE: recovery.filler_due,
+    Timer.RECOVERY_DUE: recovery.recovery_overdue,
+    Timer.ROTATE_DUE: rotation.rotate_due,
+    Timer.ROTATE_BY: rotation.rotate_by,
+    Timer.QUIET_DUE: rotation.quiet,
+    Timer.CALLER_DUE: silence.caller_overdue,
+    Timer.TIME_UP: silence.time_is_up,
+    Timer.PLAY_DUE: turns.play_on,
+    Timer.HEARD_DUE: turns.heard_overdue,
     Timer.WORDS_DUE: Scene.write_down_late,
     Timer.GOODBYE_DUE: endings.goodbye_overdue,
     Timer.KEYS_DUE: turns.keys_entered,
 }
 
 _RULES: Final[dict[type, Callable[[Scene, Any], None]]] = {
-    told.SessionReady: _session_ready,
-    told.SessionFailed: endings.session_failed,
+    told.SessionReady: recovery.session_ready,
+    told.SessionFailed: recovery.session_failed,
+    told.SpareReady: rotation.spare_ready,
+    told.SpareFailed: rotation.spare_failed,
     told.CallerStartedSpeaking: turns.caller_started,
     told.CallerStoppedSpeaking: turns.caller_stopped,
     told.CallerTurnEnded: turns.caller_turn_ended,

@@ -77,6 +77,12 @@ class Floor:
             self.waiting = self.outstanding or self.wish
         self.outstanding = self.wish = None
 
+    def session_lost(self, *, owed: bool, begun: bool) -> None:
+        """The next session is asked for what this one owed; what was begun is gone on with."""
+        if self.waiting is None and owed:
+            self.waiting = Ask() if begun else self.outstanding or self.wish or Ask()
+        self.phase, self.turn, self.wish, self.outstanding = Phase.IDLE, "", None, None
+
     def give_up(self) -> list[Command]:
         """What is under way or outstanding leads to nothing; the wish stays."""
         if self.waiting is None:

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from callfleet.audio import AudioFormat
 from callfleet.journal_entries import Usage
+from callfleet.slots_terms import Refusal
 from services.worker import dialogue as told
 from services.worker import realtime_events as api
 from services.worker.dialogue import Event, Failure, Outcome, SessionCommand
-from services.worker.realtime_errors import Trouble, again_after_ms, trouble_of
+from services.worker.realtime_errors import Trouble, again_after_ms, said_of_org, trouble_of
 
 ASK: Final = "ask"  # what a refused event_id of an answer's request begins with
 SETUP: Final = "setup"
@@ -36,6 +37,7 @@ class Interpreter:
         self._sent = 0  # bytes of the caller's sound
         self._number = 0
         self._marks_return = False  # this API repeats the metadata of what was asked for
+        self._idle_item = ""
         self._names_conversations = False  # and says which conversation an answer belongs to
 
     # Towards the API -----------------------------------------------------------------------------
@@ -76,9 +78,16 @@ class Interpreter:
         return [api.truncate_item(self._id("truncate"), command.item, command.heard_ms)]
 
     def _tell(self, command: told.Tell) -> list[bytes]:
-        content = [{"type": "input_text", "text": command.text}]
-        item = {"type": "message", "role": "user", "content": content}
+        item = _message("user", "input_text", command.text)
         return [api.create_item(self._id("tell"), item)]
+
+    def _advise(self, command: told.Advise) -> list[bytes]:
+        item = _message("system", "input_text", command.text)
+        return [api.create_item(self._id("advise"), item)]
+
+    def _remember(self, command: told.Remember) -> list[bytes]:
+        items = (item for each in command.past for item in _items_of(each))
+        return [api.create_item(self._id("remember"), item) for item in items]
 
     def _answer(self, command: told.Answer) -> list[bytes]:
         item = {
@@ -107,7 +116,13 @@ class Interpreter:
     def _speech_stopped(self, event: api.SpeechStopped) -> Event:
         return told.CallerStoppedSpeaking(event.item_id, self._ago_ms(event.audio_end_ms))
 
-    def _committed(self, event: api.Committed) -> Event:
+    def _idled(self, event: api.TimeoutTriggered) -> None:
+        """The API itself noticed that the caller is silent: what it commits then is no turn."""
+        self._idle_item = event.item_id
+
+    def _committed(self, event: api.Committed) -> Event | None:
+        if event.item_id == self._idle_item:
+            return None
         return told.CallerTurnEnded(event.item_id)
 
     def _transcribed(self, event: api.Transcribed) -> Event:
@@ -156,6 +171,10 @@ class Interpreter:
         error = response.status_details.error if response.status_details else None
         if error is not None and trouble_of(error.type or "", error.code) is Trouble.FATAL:
             return told.SessionFailed(Failure.REFUSED)
+        if response.status_details and response.status_details.reason == "content_filter":
+            outcome = Outcome.FILTERED
+        if error is not None and said_of_org(error.code or "") is Refusal.RATE_LIMIT:
+            outcome = Outcome.LIMITED
         hint_ms = again_after_ms(error.message) if error is not None else None
         return told.AgentTurnDone(response.id, outcome, usage_of(response.usage), hint_ms)
 
@@ -168,7 +187,26 @@ class Interpreter:
             return told.SessionFailed(Failure.EXPIRED)
         if (error.event_id or "").startswith(ASK):
             return told.AskRefused(busy=trouble is Trouble.BUSY)
+        if trouble is Trouble.SERVER and error.event_id is None:
+            return told.SessionFailed(Failure.LOST)  # not about anything we asked: its own health
         return None
+
+
+def _items_of(what: told.Remembered) -> list[dict[str, Any]]:
+    """Voice cannot be put into a session, so the agent's words become text like the caller's."""
+    match what:
+        case told.Said("caller", text) | told.Told(text):
+            return [_message("user", "input_text", text)]
+        case told.Said(_, text):
+            return [_message("assistant", "output_text", text)]
+        case told.ToolUsed(request, tool, arguments, output):
+            call = {"type": "function_call", "call_id": request, "name": tool}
+            result = {"type": "function_call_output", "call_id": request, "output": output}
+            return [{**call, "arguments": arguments}, *([] if output is None else [result])]
+
+
+def _message(role: str, kind: str, text: str) -> dict[str, Any]:
+    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
 
 
 def usage_of(facts: api.UsageFacts | None) -> Usage:
@@ -209,6 +247,8 @@ _WRITERS: Final[dict[type, Callable[[Interpreter, Any], list[bytes]]]] = {
     told.Cancel: Interpreter._cancel,
     told.Truncate: Interpreter._truncate,
     told.Tell: Interpreter._tell,
+    told.Advise: Interpreter._advise,
+    told.Remember: Interpreter._remember,
     told.Answer: Interpreter._answer,
     told.EndCallerTurn: Interpreter._end_caller_turn,
 }
@@ -216,6 +256,7 @@ _WRITERS: Final[dict[type, Callable[[Interpreter, Any], list[bytes]]]] = {
 _READERS: Final[dict[type, Callable[[Interpreter, Any], Event | None]]] = {
     api.SpeechStarted: Interpreter._speech_started,
     api.SpeechStopped: Interpreter._speech_stopped,
+    api.TimeoutTriggered: Interpreter._idled,
     api.Committed: Interpreter._committed,
     api.Transcribed: Interpreter._transcribed,
     api.TranscriptionFailed: Interpreter._transcription_failed,

@@ -11,6 +11,11 @@ _ENTER = "#"
 class Keypad:
     _keys: str = ""
 
+    @property
+    def pressed(self) -> bool:
+        """An entry is under way."""
+        return bool(self._keys)
+
     def press(self, key: str) -> bool:
         """True when that completed the entry."""
         self._keys += key

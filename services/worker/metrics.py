@@ -50,6 +50,15 @@ _INTERRUPTIONS = Counter("callfleet_worker_interruptions", "Times a caller spoke
 _SESSION_FAILURES = Counter(
     "callfleet_worker_session_failures", "Sessions that failed.", ["failure"]
 )
+_ROTATED = Counter(
+    "callfleet_worker_sessions_rotated", "Sessions changed for a new one before their end."
+)
+_REOPENED = Counter(
+    "callfleet_worker_sessions_reopened", "Sessions opened in place of one that was lost."
+)
+_FILLERS = Counter(
+    "callfleet_worker_fillers", "Times a caller had to be asked for a moment's patience."
+)
 _SESSION_ERRORS = Counter(
     "callfleet_worker_session_errors", "Error events of the API.", ["trouble"]
 )
@@ -165,6 +174,18 @@ def interrupted() -> None:
 def session_failed(failure: str) -> None:
     """`failure` is a `dialogue.Failure`."""
     _SESSION_FAILURES.labels(failure).inc()
+
+
+def session_rotated() -> None:
+    _ROTATED.inc()
+
+
+def session_reopened() -> None:
+    _REOPENED.inc()
+
+
+def filler_played() -> None:
+    _FILLERS.inc()
 
 
 def session_error(trouble: str) -> None:

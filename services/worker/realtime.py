@@ -3,15 +3,15 @@
 `live` is a session's whole life, and tells it in the conversation's words: `SessionReady` once the
 API has taken the configuration, and at most one `SessionFailed`, whatever went wrong and however
 early. Writing never waits. The caller's sound is dropped (the newest, counted) when two seconds of
-it stand in the socket's buffer: an agent who hears late is worse than one who misses a word; and
-before the session is ready, the last five seconds are kept for it.
+it stand in the socket's buffer: an agent who hears late is worse than one who misses a word, and
+nothing is ever sent in a burst after a stall but what those two seconds hold.
 
 Every message is dealt with in the call that brings it (`realtime_socket`); `live` only waits for
 the two things that end a phase: the API's consent, and the end.
 """
 
 import asyncio
-from collections import deque
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -34,7 +34,6 @@ from services.worker.realtime_failure import SessionOver, raise_if_error, said_b
 from services.worker.realtime_socket import Ears, RealtimeSocket
 
 CONFIGURE_LIMIT_S: Final = 5.0
-EARLY_MS: Final = 5_000
 UNSENT_MS: Final = 2_000
 
 log = telemetry.logger(__name__)
@@ -64,13 +63,15 @@ class Session:
         self._receive: Receive = _nobody
         self._open = False  # configured: what is sent now is meant
         self._closing = False
+        self._expires_at: int | None = None
         loop = asyncio.get_running_loop()
         self._consent: asyncio.Future[None] = loop.create_future()
         self._over: asyncio.Future[SessionOver] = loop.create_future()
-        self._early: deque[bytes] = deque()
-        self._early_bytes = 0
-        self._early_max = fmt.bytes(EARLY_MS)
         self._unsent_max = fmt.bytes(UNSENT_MS) * 3 // 2  # base64 and the event around it
+
+    def listen(self, receive: Receive) -> None:
+        """Who is told from now on what it says."""
+        self._receive = receive
 
     async def live(self, receive: Receive) -> None:
         """From the first byte to the last."""
@@ -115,8 +116,6 @@ class Session:
                 self._socket.send(self._interpreter.append(audio))
             else:
                 metrics.audio_dropped("slow", len(audio))
-        elif not self._closing:
-            self._keep(audio)
 
     def perform(self, command: SessionCommand) -> None:
         if self._open:
@@ -128,20 +127,6 @@ class Session:
         self._closing = True
         self._open = False
         await self._socket.close()
-
-    def _keep(self, audio: bytes) -> None:
-        self._early.append(audio)
-        self._early_bytes += len(audio)
-        while self._early_bytes > self._early_max:
-            oldest = self._early.popleft()
-            self._early_bytes -= len(oldest)
-            metrics.audio_dropped("early", len(oldest))
-
-    def _send_early(self) -> None:
-        kept = b"".join(self._early)
-        self._early.clear()
-        if kept:
-            self._socket.send(self._interpreter.append(kept))
 
     # Reading -------------------------------------------------------------------------------------
 
@@ -182,12 +167,12 @@ class Session:
         raise_if_error(event)
         if not self.id and isinstance(event, api.SessionCreated):
             self.id = event.session.id
+            self._expires_at = event.session.expires_at
             self._socket.send(self._interpreter.settings(self._settings))
         elif self.id and isinstance(event, api.SessionUpdated) and not self._closing:
             self._open = True
             self._consent.set_result(None)
-            self._receive(SessionReady())
-            self._send_early()
+            self._receive(SessionReady(_lifetime_ms(self._expires_at or event.session.expires_at)))
 
     def _end(self, over: SessionOver) -> None:
         """The first reason given is the one that counts."""
@@ -199,6 +184,10 @@ class Session:
         self._open = False
         if not self._over.done():
             self._over.set_exception(fault)
+
+
+def _lifetime_ms(expires_at: int | None) -> int | None:
+    return None if expires_at is None else max(0, int((expires_at - time.time()) * 1000))
 
 
 def _nobody(_: Event) -> None:

@@ -57,6 +57,10 @@ class SpeechStopped(_Incoming, frozen=True, tag="input_audio_buffer.speech_stopp
     audio_end_ms: int
 
 
+class TimeoutTriggered(_Incoming, frozen=True, tag="input_audio_buffer.timeout_triggered"):
+    item_id: str
+
+
 class Committed(_Incoming, frozen=True, tag="input_audio_buffer.committed"):
     item_id: str
 
@@ -205,6 +209,7 @@ ServerEvent = (
     | Error
     | SpeechStarted
     | SpeechStopped
+    | TimeoutTriggered
     | Committed
     | Transcribed
     | TranscriptionFailed
@@ -235,7 +240,6 @@ UNUSED_TYPES: Final = frozenset(
         "conversation.item.truncated",
         "input_audio_buffer.cleared",
         "input_audio_buffer.dtmf_event_received",
-        "input_audio_buffer.timeout_triggered",
         "mcp_list_tools.completed",
         "mcp_list_tools.failed",
         "mcp_list_tools.in_progress",

@@ -12,7 +12,17 @@ from callfleet.audio import PCM, PCMU, AudioFormat
 @functools.cache
 def apology(fmt: AudioFormat) -> bytes:
     """Says that something broke and to call again."""
-    return _converted((files("services.worker") / "sounds" / "apology.ulaw").read_bytes(), fmt)
+    return _recorded("apology", fmt)
+
+
+@functools.cache
+def filler(fmt: AudioFormat) -> bytes:
+    """Asks for a moment's patience."""
+    return _recorded("filler", fmt)
+
+
+def _recorded(name: str, fmt: AudioFormat) -> bytes:
+    return _converted((files("services.worker") / "sounds" / f"{name}.ulaw").read_bytes(), fmt)
 
 
 def _converted(ulaw: bytes, fmt: AudioFormat) -> bytes:

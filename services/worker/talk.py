@@ -18,9 +18,11 @@ from services.worker import metrics
 from services.worker.clerk import Clerk
 from services.worker.conversation import Conversation
 from services.worker.dialogue import Command, Event, Manner, Timer
-from services.worker.ports import Session, Stream
-from services.worker.recordings import apology
+from services.worker.line import Line
+from services.worker.ports import Stream
+from services.worker.recordings import apology, filler
 from services.worker.report import Report
+from services.worker.scene import Recordings
 from services.worker.spending import Purse
 
 log = telemetry.logger(__name__)
@@ -35,7 +37,7 @@ class Talk:
         fmt: AudioFormat,
         *,
         stream: Stream,
-        session: Session,
+        line: Line,
         clerk: Clerk,
         age_ms: int,
     ) -> None:
@@ -43,9 +45,10 @@ class Talk:
         self.reason: EndReason | None = None
         self.fenced = False
         self.over = asyncio.Event()
-        self._conversation = Conversation(manner, fmt=fmt, apology=apology(fmt))
+        recordings = Recordings(apology(fmt), filler(fmt))
+        self._conversation = Conversation(manner, fmt=fmt, recordings=recordings)
         self._stream = stream
-        self._session = session
+        self._line = line
         self._clerk = clerk
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time() - age_ms / 1000
@@ -64,7 +67,7 @@ class Talk:
 
     def on_audio(self, audio: bytes) -> None:
         self.report.from_caller += len(audio)
-        self._session.append(audio)
+        self._line.append(audio)
 
     def on_mark(self, name: str) -> None:
         self.receive(told.Heard(name))
@@ -152,11 +155,13 @@ class Talk:
                 self.hang_up(reason)
             case _:
                 assert not isinstance(order, told.Play)
-                self._session.perform(order)
+                self._line.perform(order)
 
     def _record(self, entry: Entry) -> None:
         if isinstance(entry, Turn):
             self.report.turns += 1
+        elif entry.kind == "filler":
+            metrics.filler_played()
         self._clerk.note(entry)
 
     def _start_timer(self, timer: Timer, after_ms: int) -> None:

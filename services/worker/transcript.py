@@ -9,9 +9,13 @@ heard, rounded down to whole words: a journal must never claim that the caller h
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from callfleet.journal_entries import Turn
+
+FASTEST_SPEECH: Final = (
+    25  # letters a second: words beyond what so much sound can hold were not said
+)
 
 
 @dataclass(slots=True)
@@ -22,7 +26,8 @@ class _Line:
     ended_ms: int | None = None
     words: list[str] = field(default_factory=list)
     worded: bool = False  # no more words will come
-    missing: bool = False  # they should have come and never will
+    wordless: Literal["", "off", "lost"] = ""  # there were words, which nobody wrote down
+    broken: bool = False  # the voice stopped in the middle, by no one's wish
     heard_ms: int | None = None  # of speech that was cut
     passed_over: int = 0
 
@@ -32,7 +37,7 @@ class _Line:
 
     def turn(self, now_ms: int) -> Turn | None:
         text = "".join(self.words).strip()
-        if not text and not self.missing:
+        if not text and not self.wordless:
             return None  # a cough the detector took for speech, or an answer nobody heard
         ended_ms = now_ms if self.ended_ms is None else self.ended_ms
         return Turn(
@@ -43,6 +48,7 @@ class _Line:
             interrupted=self.heard_ms is not None,
             heard_ms=self.heard_ms,
             item_id=self.name,
+            wordless="" if text else self.wordless,
         )
 
 
@@ -64,6 +70,7 @@ class Transcript:
     transcribed: bool = True  # the caller's words will come
     _lines: dict[str, _Line] = field(default_factory=dict)  # by start
     _clock_ms: int = 0
+    _worded_until_ms: int = 0  # no caller's line that began before this is of unknown words
 
     def caller_started(self, turn: str, at_ms: int) -> None:
         self._lines.setdefault(turn, _Line("caller", turn, self._in_order(at_ms)))
@@ -78,13 +85,15 @@ class Transcript:
         if line.ended_ms is None:
             line.ended_ms = at_ms
         if not self.transcribed:
-            line.worded = line.missing = True
+            line.worded, line.wordless = True, "off"
 
     def caller_words(self, turn: str, text: str | None, at_ms: int) -> None:
         line = self._lines.get(turn)
         if line is None:
             return
-        line.words, line.worded, line.missing = [text or ""], True, text is None
+        line.words, line.worded = [text or ""], True
+        line.wordless = "lost" if text is None else ""
+        self._worded_until_ms = max(self._worded_until_ms, line.started_ms + 1)
         if line.ended_ms is None:
             line.ended_ms = at_ms
 
@@ -107,9 +116,20 @@ class Transcript:
             if line.role == "agent":
                 line.worded = True
 
-    def agent_heard(self, item: str, at_ms: int) -> None:
+    def agent_broke_off(self, item: str, length_ms: int) -> None:
+        """The voice stopped here. Words run ahead of it; how far is not known, only a bound."""
+        line = self._lines.get(item)
+        if line is None or line.worded:
+            return
+        text = "".join(line.words)
+        most_ms = max(1, len(text) * 1000 // FASTEST_SPEECH)
+        line.words, line.worded = [words_heard(text, length_ms, most_ms)], True
+        line.broken = True
+
+    def agent_heard(self, item: str, at_ms: int, length_ms: int) -> None:
         if line := self._lines.get(item):
             line.ended_ms = at_ms
+            line.heard_ms = length_ms if line.broken else None
 
     def agent_cut(self, item: str, heard_ms: int, sent_ms: int, at_ms: int) -> None:
         if line := self._lines.get(item):
@@ -136,8 +156,31 @@ class Transcript:
         turns = []
         for line in lines.values():
             # An utterance that was complete but never written down did happen.
-            line.missing = line.missing or (line.role == "caller" and not line.worded)
+            if line.role == "caller" and not line.worded:
+                line.wordless = "lost"
             turns.append(line.turn(now_ms))
+        return [turn for turn in turns if turn]
+
+    def session_lost(self, repeatable_since_ms: int) -> tuple[int | None, bool]:
+        """No words will come for what the caller said. What is fresh enough can be heard again by
+        the next session: it is taken out here. Returns since when, and whether any was too old."""
+        since_ms: int | None = None
+        lost = False
+        for line in list(self._lines.values()):
+            if line.role != "caller" or line.worded:
+                continue
+            fresh = line.started_ms >= max(repeatable_since_ms, self._worded_until_ms)
+            if fresh:
+                del self._lines[line.name]
+                since_ms = line.started_ms if since_ms is None else since_ms
+            else:
+                line.worded, line.wordless, lost = True, "lost", True
+                line.ended_ms = self._clock_ms if line.ended_ms is None else line.ended_ms
+        return since_ms, lost
+
+    def standing(self, now_ms: int) -> list[Turn]:
+        """Lines with words that are not in the journal yet, as they would be written now."""
+        turns = [line.turn(now_ms) for line in self._lines.values()]
         return [turn for turn in turns if turn]
 
     @property
@@ -153,7 +196,7 @@ class Transcript:
     def _pass_over(self, line: _Line) -> None:
         line.passed_over += 1
         if line.role == "caller" and line.passed_over > 1 and line.ended_ms is not None:
-            line.worded = line.missing = True  # waited for twice: the words are lost
+            line.worded, line.wordless = True, "lost"  # waited for twice
 
     def _in_order(self, at_ms: int) -> int:
         """Starts never go back: a voice noticed late still came after what is written already."""

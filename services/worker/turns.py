@@ -5,17 +5,23 @@ agent is made to forget what the marks do not prove was heard, and whatever stil
 broken turn is dropped here: the session stops making it by itself, but later.
 """
 
+from typing import Final
+
 from callfleet.journal_entries import Note
 from services.worker import dialogue as told
-from services.worker import endings
+from services.worker import endings, recovery, silence
 from services.worker.dialogue import Outcome, StartTimer, StopTimer, Timer
 from services.worker.floor import Phase
 from services.worker.keypad import PAUSE_MS
-from services.worker.scene import ANSWER_DUE_MS, Scene, Stage
+from services.worker.scene import Scene, Stage
 
-END_CALL = "end_call"
+END_CALL: Final = "end_call"
 
-_NO_SUCH_TOOL = '{"error": "There is no such tool."}'
+_NO_SUCH_TOOL: Final = '{"error": "There is no such tool."}'
+_FILTERED: Final = (
+    "A content filter stopped your last answer. Say in one short sentence that you cannot help with"
+    " that, and ask what else you can do."
+)
 
 
 # The caller's ------------------------------------------------------------------------------------
@@ -25,12 +31,22 @@ def caller_started(scene: Scene, event: told.CallerStartedSpeaking) -> None:
     if scene.closing:
         return
     scene.caller_speaking = True
-    if scene.manner.interruptible:
+    scene.caller_since_ms = scene.now_ms - event.ago_ms
+    silence.caller_stirred(scene)
+    if _listens(scene):
         _interrupt(scene)
-    if scene.stage is Stage.LEAVING:
+    if scene.stage is Stage.LEAVING and not scene.firm:
         endings.stay(scene)
-    scene.transcript.caller_started(event.turn, scene.now_ms - event.ago_ms)
-    scene.order(StopTimer(Timer.ANSWER_DUE))
+    scene.transcript.caller_started(event.turn, scene.caller_since_ms)
+    scene.answer_came()
+
+
+def _listens(scene: Scene) -> bool:
+    """The agent falls silent when the caller speaks."""
+    manner = scene.manner
+    if scene.firm or (scene.greeting and not manner.greeting_interruptible):
+        return False
+    return manner.interruptible
 
 
 def _interrupt(scene: Scene) -> None:
@@ -56,8 +72,9 @@ def caller_turn_ended(scene: Scene, event: told.CallerTurnEnded) -> None:
     scene.write_down()
     if scene.closing:
         return
+    silence.caller_stirred(scene)
     if scene.manner.answers_itself:
-        scene.order(StartTimer(Timer.ANSWER_DUE, ANSWER_DUE_MS))
+        scene.await_answer()
     else:
         scene.ask(told.Ask())
 
@@ -76,6 +93,7 @@ def spent(scene: Scene, event: told.Spent) -> None:
 def caller_pressed(scene: Scene, event: told.CallerPressed) -> None:
     if scene.closing:
         return
+    silence.caller_stirred(scene)
     if scene.keypad.press(event.key):
         keys_entered(scene)
     else:
@@ -89,7 +107,7 @@ def keys_entered(scene: Scene) -> None:
         return
     scene.order(StopTimer(Timer.KEYS_DUE))
     scene.record([Note("dtmf", scene.now_ms, {"keys": keys})])
-    scene.order(told.Tell(f"The caller pressed these telephone keys: {' '.join(keys)}"))
+    scene.tell(f"The caller pressed these telephone keys: {' '.join(keys)}")
     scene.ask(told.Ask())
 
 
@@ -101,7 +119,7 @@ def agent_turn_started(scene: Scene, event: told.AgentTurnStarted) -> None:
     scene.voice.begin_turn()
     scene.tool_answered = False
     scene.order(StopTimer(Timer.ASK_AGAIN))
-    talked_over = scene.caller_speaking and scene.manner.interruptible
+    talked_over = scene.caller_speaking and _listens(scene)
     if talked_over or scene.closing:
         scene.voice.muted = True
         scene.orders += scene.floor.cancel()
@@ -115,10 +133,13 @@ def agent_audio(scene: Scene, event: told.AgentAudio) -> None:
     if not voice.spoke:
         _answer_begins(scene)
     scene.orders += voice.sound(event.item, event.audio, scene.now_ms)
+    if voice.playout.full:
+        voice.muted = True  # nobody listens for so long; what waits is still played
+        scene.orders += scene.floor.cancel()
 
 
 def _answer_begins(scene: Scene) -> None:
-    scene.order(StopTimer(Timer.ANSWER_DUE))
+    scene.answer_came()
     if scene.quiet_since_ms is not None:
         scene.order(told.Answered(scene.now_ms - scene.quiet_since_ms, scene.decided_ms))
         scene.quiet_since_ms = scene.decided_ms = None
@@ -144,11 +165,12 @@ def agent_said(scene: Scene, event: told.AgentSaid) -> None:
 def tool_asked(scene: Scene, event: told.ToolAsked) -> None:
     if scene.closing:
         return
+    scene.memory.tool_asked(event.request, event.tool, event.arguments)
     if event.tool == END_CALL:
         scene.goodbye = event.request
     else:
         scene.tool_answered = True
-        scene.order(told.Answer(event.request, _NO_SUCH_TOOL))
+        scene.answer(event.request, _NO_SUCH_TOOL)
 
 
 def agent_turn_done(scene: Scene, event: told.AgentTurnDone) -> None:
@@ -157,30 +179,71 @@ def agent_turn_done(scene: Scene, event: told.AgentTurnDone) -> None:
     if scene.closing:
         endings.last_words_over(scene)
         return
-    scene.order(StopTimer(Timer.ANSWER_DUE))
+    _greeting_done(scene)
+    scene.answer_came()
     scene.orders += scene.voice.end_turn(scene.now_ms)
     scene.write_down()
-    if event.outcome is Outcome.FAILED:
-        endings.try_again(scene, event.again_after_ms)
+    if _came_to_nothing(scene, event.outcome):
+        recovery.try_again(scene, event.outcome, event.again_after_ms)
         return
-    if event.outcome is Outcome.CANCELLED:
+    if event.outcome is Outcome.CANCELLED and not scene.firm:
         endings.stay(scene)
+    elif event.outcome is Outcome.FILTERED:
+        _filtered(scene)
     else:
-        _turn_completed(scene)
+        _turn_completed(scene, too_long=event.outcome is Outcome.INCOMPLETE)
     scene.ask_what_waits()
 
 
-def _turn_completed(scene: Scene) -> None:
-    if scene.caller_speaking:
+def _came_to_nothing(scene: Scene, outcome: Outcome) -> bool:
+    """It failed, or was empty: that is silence too."""
+    if outcome in (Outcome.FAILED, Outcome.LIMITED):
+        return True
+    if outcome in (Outcome.CANCELLED, Outcome.FILTERED):
+        return False
+    meant = scene.goodbye is not None or scene.tool_answered or scene.stage is Stage.LEAVING
+    return not (meant or scene.voice.spoke or scene.caller_speaking)
+
+
+def _greeting_done(scene: Scene) -> None:
+    """It is made, if not yet heard to its end: from here on the session cannot cut it short."""
+    if scene.deaf:
+        scene.deaf = False
+        scene.order(told.Hear())
+
+
+def _filtered(scene: Scene) -> None:
+    """Asking for the same again would lead to the same; the caller still gets an answer."""
+    scene.tries += 1
+    scene.record([Note("filtered", scene.now_ms)])
+    if scene.caller_speaking or scene.tries > recovery.TRIES_MAX:
+        return
+    scene.order(told.Advise(_FILTERED))
+    scene.floor.waiting = told.Ask()
+
+
+def _turn_completed(scene: Scene, *, too_long: bool) -> None:
+    if scene.caller_speaking and not scene.firm:
         endings.stay(scene)  # whatever the agent was about to do, the caller comes first
+    elif scene.stage is Stage.LEAVING and scene.floor.waiting is not None:
+        pass  # the farewell is still to come
     elif scene.goodbye is not None or scene.stage is Stage.LEAVING:
         endings.leave(scene)
     elif scene.tool_answered:
         scene.ask(told.Ask())
-    elif scene.voice.spoke:
-        scene.tries = 0
+    elif too_long and not scene.went_on:
+        scene.went_on = True
+        scene.record([Note("cut_short", scene.now_ms)])
+        scene.ask(told.Ask())  # it goes on where it was stopped; once, then the caller has a say
     else:
-        endings.try_again(scene, None)  # an empty answer is silence too
+        _served(scene)
+
+
+def _served(scene: Scene) -> None:
+    """The caller got an answer: what went wrong before is forgotten."""
+    scene.tries = scene.loss.tries = 0
+    scene.went_on = False
+    scene.quiet_since_ms = scene.decided_ms = None
 
 
 def ask_refused(scene: Scene, event: told.AskRefused) -> None:
@@ -188,11 +251,32 @@ def ask_refused(scene: Scene, event: told.AskRefused) -> None:
     if scene.closing:
         return
     if not event.busy or scene.floor.free:
-        endings.try_again(scene, None)
+        recovery.try_again(scene, Outcome.FAILED)
 
 
 def heard(scene: Scene, event: told.Heard) -> None:
-    if scene.voice.heard(event.mark, scene.now_ms):
+    ended, orders = scene.voice.heard(event.mark, scene.now_ms)
+    scene.orders += orders
+    if ended:
         scene.write_down()
     if not scene.voice.sounding:
-        endings.all_heard(scene)
+        _silence_falls(scene)
+
+
+def heard_overdue(scene: Scene) -> None:
+    """The marks did not come: the clock says that everything was heard."""
+    scene.orders += scene.voice.assume_heard(scene.now_ms)
+    scene.write_down()
+    if not scene.voice.sounding:
+        _silence_falls(scene)
+
+
+def _silence_falls(scene: Scene) -> None:
+    if scene.floor.free:
+        scene.greeting = False
+    endings.all_heard(scene)
+
+
+def play_on(scene: Scene) -> None:
+    """There is room in the carrier's buffer."""
+    scene.orders += scene.voice.playout.release(scene.now_ms)

@@ -1,14 +1,19 @@
 """The agent's voice on its way to the caller: sound and words of each item, together. Pure.
 
 Sound is what the ledger of `playout` counts, words are what the `transcript` keeps; an item begins,
-is heard or is cut in both at once, and only here, so that they cannot disagree.
+is heard or is cut in both at once, and only here, so that they cannot disagree. Recordings of our
+own go the same way, but no session knows them and no transcript has them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from services.worker.dialogue import Command, Truncate
-from services.worker.playout import Playout
+from services.worker.dialogue import Command, StartTimer, StopTimer, Timer, Truncate
+from services.worker.playout import Item, Playout
 from services.worker.transcript import Transcript
+
+HEARD_GRACE_MS: Final = 3_000  # how much later than its length a sound may be confirmed
 
 
 @dataclass(slots=True)
@@ -18,6 +23,7 @@ class Voice:
     muted: bool = False  # what still comes of an interrupted turn is not for the caller
     spoke: bool = False  # the turn under way made a sound
     _item: str = ""  # the item that is sounding: spares a look-up per frame
+    _recordings: int = 0
 
     def begin_turn(self) -> None:
         self.muted = self.spoke = False
@@ -35,19 +41,36 @@ class Voice:
             self._item = item
             self.transcript.agent_started(item, now_ms)
         self.spoke = True
-        return self.playout.play(item, audio)
+        return self.playout.play(item, audio, now_ms)
 
     def sound_ended(self, item: str, now_ms: int) -> list[Command]:
-        marks = self.playout.finish(item)
-        self._heard([ended.name for ended in self.playout.heard_before_complete()], now_ms)
-        return marks
+        orders = self.playout.finish(item)
+        self._heard(self.playout.heard_before_complete(), now_ms)
+        return orders + self._expect()
 
     def complete(self, now_ms: int) -> list[Command]:
         """Nothing more will come: mark the ends of whatever was begun."""
-        marks: list[Command] = []
+        orders: list[Command] = []
         for item in self.playout.unfinished():
-            marks += self.sound_ended(item.name, now_ms)
-        return marks
+            orders += self.sound_ended(item.name, now_ms)
+        return orders
+
+    def break_off(self, now_ms: int) -> list[Command]:
+        """The session is gone: what it sent is still heard, what it had yet to send is not."""
+        for item in self.playout.unfinished():
+            self.transcript.agent_broke_off(item.name, self.playout.length_ms(item))
+        orders = self.end_turn(now_ms)
+        self.playout.estrange()
+        self._item = ""
+        return orders
+
+    def interject(self, audio: bytes, now_ms: int) -> list[Command]:
+        """Play a recording, after whatever is sounding."""
+        self._recordings += 1
+        name = f"recording-{self._recordings}"
+        orders = self.playout.play(name, audio, now_ms) + self.playout.finish(name)
+        self.playout.estrange_one(name)
+        return orders + self._expect()
 
     def words(self, item: str, text: str, now_ms: int) -> None:
         if not self.muted:
@@ -58,26 +81,45 @@ class Voice:
         if not self.muted:
             self.transcript.agent_said(item, text)
 
-    def heard(self, mark: str, now_ms: int) -> bool:
+    def heard(self, mark: str, now_ms: int) -> tuple[bool, list[Command]]:
         """The caller heard up to this mark; true when that was the end of an item."""
-        ended = [item.name for item in self.playout.heard(mark)]
+        ended = self.playout.heard(mark, now_ms)
         self._heard(ended, now_ms)
-        return bool(ended)
+        orders = self.playout.release(now_ms) if self.playout.waits else []
+        if ended and not self.sounding:
+            orders.append(StopTimer(Timer.HEARD_DUE))
+        return bool(ended), orders
 
-    def cut(self, now_ms: int) -> list[Truncate]:
+    def assume_heard(self, now_ms: int) -> list[Command]:
+        """The marks that should be there are not: the clock has to do."""
+        self._heard(self.playout.assume_heard(), now_ms)
+        return self._expect()
+
+    def cut(self, now_ms: int) -> list[Command]:
         """Nothing more will be heard of what was sent; says what must be forgotten."""
-        truncations = []
-        for item in self.playout.stop():
-            heard_ms, sent_ms = self.playout.heard_ms(item), self.playout.sent_ms(item)
-            self.transcript.agent_cut(item.name, heard_ms, sent_ms, now_ms)
-            truncations.append(Truncate(item.name, heard_ms))
+        orders: list[Command] = []
+        for item in self.playout.stop(now_ms):
+            heard_ms, length_ms = self.playout.heard_ms(item), self.playout.length_ms(item)
+            self.transcript.agent_cut(item.name, heard_ms, length_ms, now_ms)
+            if not item.foreign:
+                orders.append(Truncate(item.name, heard_ms))
         self._item = ""
-        return truncations
+        return [*orders, StopTimer(Timer.HEARD_DUE), StopTimer(Timer.PLAY_DUE)]
 
     @property
     def sounding(self) -> bool:
         return self.playout.busy
 
-    def _heard(self, items: list[str], now_ms: int) -> None:
+    @property
+    def broken(self) -> bool:
+        """The turn under way has not been said to its end."""
+        return not self.spoke or bool(self.playout.unfinished())
+
+    def _expect(self) -> list[Command]:
+        if not self.sounding:
+            return [StopTimer(Timer.HEARD_DUE)]
+        return [StartTimer(Timer.HEARD_DUE, self.playout.unheard_ms + HEARD_GRACE_MS)]
+
+    def _heard(self, items: Iterable[Item], now_ms: int) -> None:
         for item in items:
-            self.transcript.agent_heard(item, now_ms)
+            self.transcript.agent_heard(item.name, now_ms, self.playout.length_ms(item))

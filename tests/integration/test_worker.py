@@ -100,7 +100,6 @@ async def test_slot_route_and_finished_list_agree_at_the_end(redis_url: str) -> 
     [
         ("insufficient_quota", EndReason.SESSION_REFUSED),
         ("model_not_found", EndReason.SESSION_REFUSED),
-        ("server_error", EndReason.SESSION_LOST),
     ],
 )
 async def test_a_refused_session_ends_in_an_apology(
@@ -118,14 +117,40 @@ async def test_a_refused_session_ends_in_an_apology(
     assert bytes(phone.played) == apology(PCMU)
 
 
-async def test_a_session_that_drops_in_mid_sentence_ends_in_an_apology(redis_url: str) -> None:
+@pytest.mark.parametrize("row", ["server_error", "going_away", "too_many_sessions"])
+async def test_a_session_that_cannot_be_had_is_asked_for_again(redis_url: str, row: str) -> None:
     async with a_worker(redis_url) as scene:
-        scene.api.arm("drop_mid_response", 1, after_deltas=6)
+        scene.api.arm("refuse", 2, row=row)
         phone = await scene.call()
-        assert await phone.is_hung_up() is EndReason.SESSION_LOST
+        assert (await phone.hears_said(GREETING)).endswith(GREETING)
+        phone.hang_up()
 
-    assert bytes(phone.played).endswith(apology(PCMU))
-    assert len(phone.played) > len(apology(PCMU))
+
+async def test_a_session_lost_in_mid_sentence_is_replaced_by_one_that_knows(redis_url: str) -> None:
+    """The question that went down with it is answered; so is the next, from what came before."""
+    async with a_worker(redis_url) as scene:
+        start = scene.start_of()
+        phone = await scene.call(start)
+        await phone.hears(1)
+        await phone.say("My name is Dana Whitfield.")
+        await phone.hears(2)
+        scene.api.arm("drop_mid_response", 1, after_deltas=6)
+        await phone.say("What are your opening hours?")
+        await phone.hears_said("Monday to Friday")
+        await phone.say("What is my name?")
+        await phone.hears_said("Dana Whitfield")
+        phone.hang_up()
+        record = await scene.ended(start.call_id)
+
+    assert record.end is not None
+    assert record.end.reason is EndReason.CALLER_HUNG_UP
+    assert scene.api.state()["sessions"]["total"] == 2
+    callers = [turn.text for turn in record.turns if turn.role == "caller"]
+    assert callers == [
+        "My name is Dana Whitfield.",
+        "What are your opening hours?",
+        "What is my name?",
+    ]
 
 
 async def test_a_rate_limited_answer_comes_after_the_hint(redis_url: str) -> None:

@@ -132,6 +132,11 @@ class Phone:
         await self._until(lambda: len(self.ear.utterances) >= count and not self._queue)
         return self.ear.utterances[count - 1].text
 
+    async def hears_said(self, words: str) -> str:
+        """Until something with these words in it was heard to its end."""
+        await self._until(lambda: any(words in each for each in self.heard()) and not self._queue)
+        return next(each for each in self.heard() if words in each)
+
     async def is_spoken_to(self, after_ms: int = 0) -> None:
         """Until the agent is heard speaking, so long into its sentence."""
         await self._until(lambda: self.ear.current is not None and self._into() >= after_ms)

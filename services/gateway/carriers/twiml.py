@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 
-from callfleet.calls import EndReason
+from callfleet.calls import INTENTIONAL_ENDS, EndReason
 from callfleet.config import Overflow
 from callfleet.config_model import DEFAULT_SORRY
 
@@ -87,7 +87,7 @@ class Facts(msgspec.Struct, frozen=True):
     anonymous: bool = False
 
 
-_DONE: Final = frozenset({EndReason.CALLER_HUNG_UP, EndReason.AGENT_HUNG_UP, EndReason.LEG_REFUSED})
+_DONE: Final = (INTENTIONAL_ENDS | {EndReason.LEG_REFUSED}) - {EndReason.SESSION_REFUSED}
 _NEVER_SERVED: Final = frozenset({EndReason.NO_SLOT, EndReason.NO_WORKER})
 
 

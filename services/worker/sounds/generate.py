@@ -2,9 +2,9 @@
 
     python services/worker/sounds/generate.py
 
-writes `apology.ulaw` (8 kHz mu-law, no header) beside itself. The result is committed, so neither
-installing nor running Callfleet needs a synthesizer. espeak-ng's voice is no beauty, but free of
-anybody's rights; put a recording of your own in its place if you like.
+writes `apology.ulaw` and `filler.ulaw` (8 kHz mu-law, no header) beside itself. They are committed,
+so neither installing nor running Callfleet needs a synthesizer. espeak-ng's voice is no beauty, but
+free of anybody's rights; put a recording of your own in its place if you like.
 """
 
 import io
@@ -14,15 +14,22 @@ import subprocess
 import wave
 from pathlib import Path
 
-APOLOGY = (
-    "I am very sorry, we have a technical problem. Please call again in a few minutes. Goodbye."
-)
+SENTENCES = {
+    "apology": "I am very sorry, we have a technical problem. Please call again in a few minutes."
+    " Goodbye.",
+    "filler": "One moment, please.",
+}
 RATE = 8000
 TAPS = 48  # of the low-pass filter that must come before the rate goes down
 
 
 def main() -> None:
-    say = ["espeak-ng", "-v", "en-us", "-s", "150", "-a", "120", "--stdout", APOLOGY]
+    for name, sentence in SENTENCES.items():
+        record(name, sentence)
+
+
+def record(name: str, sentence: str) -> None:
+    say = ["espeak-ng", "-v", "en-us", "-s", "150", "-a", "120", "--stdout", sentence]
     spoken = subprocess.run(say, check=True, capture_output=True).stdout  # noqa: S603 # no input
     with wave.open(io.BytesIO(spoken)) as sound:
         rate = sound.getframerate()
@@ -30,7 +37,7 @@ def main() -> None:
     samples = struct.unpack(f"<{len(data) // 2}h", data[: len(data) & ~1])
     encoded = bytes(mulaw(sample) for sample in resampled(samples, rate))
     frames = -(-len(encoded) // 160)
-    Path(__file__).with_name("apology.ulaw").write_bytes(encoded.ljust(frames * 160, b"\xff"))
+    Path(__file__).with_name(f"{name}.ulaw").write_bytes(encoded.ljust(frames * 160, b"\xff"))
 
 
 def resampled(samples: tuple[int, ...], rate: int) -> list[int]:

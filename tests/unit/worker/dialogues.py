@@ -8,8 +8,10 @@ from callfleet.journal_entries import Entry, Turn
 from services.worker import dialogue as told
 from services.worker.conversation import Conversation
 from services.worker.dialogue import Command, Event, Manner, Outcome, Timer
+from services.worker.scene import Recordings
 
 APOLOGY: Final = b"\x55" * 1600
+FILLER: Final = b"\x33" * 800
 GREETING: Final = "Thanks for calling Acme Clinic."
 TIMERS: Final = (told.StartTimer, told.StopTimer)
 
@@ -21,11 +23,11 @@ def sound(ms: int, byte: int = 1) -> bytes:
 class Talk:
     """One conversation; `now_ms` moves by `at`."""
 
-    def __init__(self, **manner: object) -> None:
+    def __init__(self, *, fills: bool = False, **manner: object) -> None:
         self.conversation = Conversation(
             Manner(**manner),  # type: ignore[arg-type] # fields by name
             fmt=PCMU,
-            apology=APOLOGY,
+            recordings=Recordings(APOLOGY, FILLER if fills else b""),
         )
         self.now_ms = 0
         self.journal: list[Entry] = []
@@ -56,10 +58,19 @@ class Talk:
         del self.timers[timer]
         return self.at(max(due_ms, self.now_ms), told.TimerFired(timer))
 
+    def until(self, timer: Timer) -> list[Command]:
+        """Whatever fires until then, and it."""
+        orders: list[Command] = []
+        while timer in self.timers and min(self.timers, key=self.timers.__getitem__) is not timer:
+            orders += self.wait()
+        return orders + self.wait()
+
     # Things that happen in every call ------------------------------------------------------------
 
-    def ready(self) -> list[Command]:
-        return self.hear(told.SessionReady())
+    def ready(self, lifetime_ms: int | None = None) -> list[Command]:
+        """All that is ordered but that the session is to hear the caller."""
+        orders = self.hear(told.SessionReady(lifetime_ms))
+        return [order for order in orders if order != told.Hear()]
 
     def agent_says(
         self, text: str, ms: int, *, turn: str = "r1", item: str = "i1", done: bool = True

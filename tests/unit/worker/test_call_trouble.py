@@ -10,7 +10,7 @@ from callfleet.errors import AtCapacity, CallEnded, SlotLost
 from services.worker import dialogue as told
 from services.worker.call import Call
 from services.worker.dialogue import Failure
-from services.worker.recordings import apology
+from services.worker.recordings import apology, filler
 from tests.unit.worker.lives import BEGINNING, END, hang_up, in_world, lived
 from tests.unit.worker.world import AWAY, World
 
@@ -24,7 +24,7 @@ def test_no_slot() -> None:
         return world
 
     world = in_world(make)
-    assert world.deeds == ["close session", "drop route", "close stream"]
+    assert world.deeds == ["drop route", "close stream"]
     assert world.stream.closed is EndReason.NO_SLOT
 
 
@@ -97,7 +97,7 @@ def test_without_redis_and_without_a_share_the_call_ends_before_it_begins() -> N
         return world
 
     world = in_world(make)
-    assert world.deeds == ["close session", "drop route", "close stream"]
+    assert world.deeds == ["drop route", "close stream"]
     assert world.stream.closed is EndReason.NO_SLOT
 
 
@@ -207,21 +207,22 @@ def test_a_lost_leg() -> None:
     assert lived(story).deeds == BEGINNING + END
 
 
-def test_a_session_that_crashes_is_apologised_for() -> None:
+def test_sessions_that_crash_are_replaced_and_in_the_end_apologised_for() -> None:
     async def make() -> World:
         world = World()
-        world.session.breaks = RuntimeError("a bug")
+        world.breaks = RuntimeError("a bug")
         call = world.call()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(call.live())
-            await asyncio.sleep(0.5)
-            assert world.stream.played == apology(PCMU)
+            await asyncio.sleep(15)
+            assert world.stream.played == filler(PCMU) + apology(PCMU)
             call.talk.on_mark(world.stream.marks[-1])
         return world
 
     world = in_world(make)
     assert world.stream.closed is EndReason.SESSION_LOST
-    assert world.deeds == BEGINNING + END
+    assert world.deeds.count("open session") == world.deeds.count("close session") == 6
+    assert world.deeds[-3:] == END[1:]
 
 
 def test_a_failed_session_without_marks_ends_all_the_same() -> None:

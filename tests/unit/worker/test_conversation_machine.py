@@ -1,9 +1,11 @@
-"""Random calls, in every order a session, a carrier and a caller may produce.
+"""Random calls, in every order sessions, a carrier and a caller may produce.
 
 The machine plays the world: it takes the orders as a session and a carrier would and lets things
-happen that may happen next. Whatever comes, the invariants asserted in `_obey` hold, and every call
-ends exactly once.
+happen that may happen next, the loss of the session and its change for another among them. Whatever
+comes, the invariants asserted in `_obey` hold, and every call ends exactly once.
 """
+
+from collections import deque
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -15,8 +17,8 @@ from callfleet.journal_entries import Turn
 from services.worker import dialogue as told
 from services.worker.conversation import Conversation
 from services.worker.dialogue import Command, Event, Failure, Manner, Outcome, Timer
-from services.worker.scene import Stage
-from tests.unit.worker.dialogues import APOLOGY, GREETING, sound
+from services.worker.scene import Recordings, Stage
+from tests.unit.worker.dialogues import APOLOGY, FILLER, GREETING, sound
 
 
 class RandomCall(RuleBasedStateMachine):
@@ -25,32 +27,48 @@ class RandomCall(RuleBasedStateMachine):
         answers_itself=st.booleans(),
         interruptible=st.booleans(),
         transcribed=st.booleans(),
+        greeting_interruptible=st.booleans(),
+        prompt_after_ms=st.sampled_from([None, 2_000]),
+        goodbye_after_ms=st.sampled_from([None, 5_000]),
+        longest_ms=st.sampled_from([None, 20_000]),
+        lifetime_ms=st.sampled_from([None, 8_000]),
     )
-    def begin(self, **manner: bool | str | None) -> None:
+    def begin(self, lifetime_ms: int | None, **manner: bool | str | int | None) -> None:
         self.answers_itself = bool(manner["answers_itself"])
         self.interrupts = bool(manner["interruptible"])
+        self.lifetime_ms = lifetime_ms
         self.conversation = Conversation(
             Manner(**manner),  # type: ignore[arg-type] # fields by name
             fmt=PCMU,
-            apology=APOLOGY,
+            recordings=Recordings(APOLOGY, FILLER),
         )
         self.now_ms = 0
-        self.ready = False
         self.names = 0
-        self.asks: list[told.Ask | told.Say] = []  # on their way to the session
-        self.turn = ""  # the session's active answer
-        self.cancelled = False
-        self.item = ""
-        self.item_open = False
-        self.sent: dict[str, int] = {}  # bytes of each item that were given to the conversation
-        self.caller = ""  # the turn being spoken
-        self.unwritten: list[str] = []
+        self.opening = True  # a session is being opened to be used
+        self.spare = ""  # "", "opening" or "ready"
+        self.something_said = False
+        self.sent: dict[str, int] = {}  # bytes of each item that went to the carrier
+        self.received: deque[tuple[str, int]] = deque()  # and those that did not go yet
+        self._no_session()
         self.carrier: list[str] = []  # marks in its buffer
         self.echoes: list[str] = []  # on their way back
         self.timers: dict[Timer, int] = {}
         self.tools: dict[str, int] = {}  # answers to each
         self.truncated: set[str] = set()
         self.hung_up = 0
+
+    def _no_session(self) -> None:
+        """Whatever one has begun is gone with it."""
+        self.connected = self.hearing = False
+        self.knows = not self.something_said
+        self.asks: list[told.Ask | told.Say] = []  # on their way to the session
+        self.turn = ""  # the session's active answer
+        self.cancelled = False
+        self.items: set[str] = set()
+        self.item = ""
+        self.item_open = False
+        self.caller = ""  # the turn being spoken
+        self.unwritten: list[str] = []
 
     def _name(self, kind: str) -> str:
         self.names += 1
@@ -66,6 +84,8 @@ class RandomCall(RuleBasedStateMachine):
         """What an order means to the session."""
         match order:
             case told.Ask() | told.Say():
+                assert self.connected, "asked of nobody"
+                assert self.knows, "asked before it was told"
                 assert not self.asks, "asked twice"
                 assert not self.turn, "asked during an answer"
                 self.asks.append(order)
@@ -73,42 +93,92 @@ class RandomCall(RuleBasedStateMachine):
                 assert turn == self.turn
                 self.cancelled = True
             case told.Truncate(item, heard_ms):
+                assert item in self.items, "the session has no such item"
                 assert heard_ms <= PCMU.ms(self.sent[item])
                 assert item not in self.truncated
                 self.truncated.add(item)
             case told.Answer(request, _):
                 self.tools[request] += 1
                 assert self.tools[request] == 1
+            case told.Remember():
+                assert self.connected
+                assert not self.asks
+                self.knows = True
+            case told.Hear():
+                assert self.connected
+                assert not self.hearing, "heard twice"
+                self.hearing = True
+            case told.OpenSession() | told.SwitchSession():
+                self._obey_about_sessions(order)
             case _:
                 self._obey_beside_session(order)
+
+    def _obey_about_sessions(self, order: told.OpenSession | told.SwitchSession) -> None:
+        if isinstance(order, told.SwitchSession):
+            assert self.spare == "ready", "no session to switch to"
+            self._no_session()
+            self.connected, self.spare = True, ""
+        elif order.spare:
+            assert self.connected
+            self.spare = "opening"
+        else:
+            assert not self.opening, "two opened"
+            self._no_session()
+            self.opening = True
 
     def _obey_beside_session(self, order: Command) -> None:
         """What it means to the carrier, the clock and the journal."""
         match order:
             case told.Play(audio):
                 assert audio
+                if audio[0] == 1:
+                    self._goes_out(len(audio))
             case told.PlaceMark(name):
                 self.carrier.append(name)
             case told.StopPlayback():
                 self.echoes += self.carrier
                 self.carrier.clear()
+                self.received.clear()
             case told.StartTimer(timer, after_ms):
-                assert 0 <= after_ms < 60_000
+                assert 0 <= after_ms < 60_000 or timer in (Timer.HEARD_DUE, Timer.GOODBYE_DUE)
                 self.timers[timer] = self.now_ms + after_ms
             case told.StopTimer(timer):
                 self.timers.pop(timer, None)
             case told.Record(Turn() as turn):
                 assert turn.started_ms <= turn.ended_ms <= self.now_ms
+                self.something_said = True
             case told.HangUp():
                 self.hung_up += 1
 
+    def _goes_out(self, size: int) -> None:
+        """Every byte once, in order."""
+        while size:
+            item, waiting = self.received.popleft()
+            taken = min(size, waiting)
+            self.sent[item] = self.sent.get(item, 0) + taken
+            size -= taken
+            if waiting > taken:
+                self.received.appendleft((item, waiting - taken))
+
     # The session ---------------------------------------------------------------------------------
 
-    @precondition(lambda self: not self.ready)
+    @precondition(lambda self: self.opening)
     @rule()
     def session_is_ready(self) -> None:
-        self.ready = True
-        self._tell(told.SessionReady())
+        self.opening, self.connected = False, True
+        self._tell(told.SessionReady(self.lifetime_ms))
+
+    @precondition(lambda self: self.spare == "opening")
+    @rule()
+    def spare_is_ready(self) -> None:
+        self.spare = "ready"
+        self._tell(told.SpareReady(self.lifetime_ms))
+
+    @precondition(lambda self: self.spare)
+    @rule(failure=st.sampled_from(Failure))
+    def spare_fails(self, failure: Failure) -> None:
+        self.spare = ""
+        self._tell(told.SpareFailed(failure))
 
     @precondition(lambda self: self.asks)
     @rule()
@@ -134,8 +204,9 @@ class RandomCall(RuleBasedStateMachine):
     def answer_goes_on(self, ms: int, words: str) -> None:
         if not self.item_open:
             self.item, self.item_open = self._name("i"), True
+            self.items.add(self.item)
             self.sent[self.item] = 0
-        self.sent[self.item] += PCMU.bytes(ms)
+        self.received.append((self.item, PCMU.bytes(ms)))
         self._tell(told.AgentWords(self.item, words), told.AgentAudio(self.item, sound(ms)))
 
     @precondition(lambda self: self.turn and self.item_open)
@@ -165,14 +236,18 @@ class RandomCall(RuleBasedStateMachine):
             )
         )
 
-    @precondition(lambda self: self.names > 12)  # when the call has become interesting
-    @rule(failure=st.sampled_from(Failure))
+    @precondition(lambda self: self.names > 4 and (self.connected or self.opening))
+    @rule(failure=st.sampled_from([Failure.LOST, Failure.EXPIRED, Failure.LOST, Failure.REFUSED]))
     def session_fails(self, failure: Failure) -> None:
+        if failure is Failure.REFUSED and self.names < 16:
+            return  # when the call has become interesting
+        self._no_session()
+        self.opening = False
         self._tell(told.SessionFailed(failure))
 
     # The caller and the carrier ------------------------------------------------------------------
 
-    @precondition(lambda self: self.ready and not self.caller)
+    @precondition(lambda self: self.hearing and not self.caller)
     @rule(ago_ms=st.integers(0, 400))
     def caller_speaks(self, ago_ms: int) -> None:
         self.caller = self._name("u")

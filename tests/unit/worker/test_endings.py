@@ -181,11 +181,10 @@ def test_an_unknown_tool_is_answered_once_and_the_agent_goes_on() -> None:
     [
         (Failure.REFUSED, EndReason.SESSION_REFUSED),
         (Failure.MISCONFIGURED, EndReason.SESSION_REFUSED),
-        (Failure.EXPIRED, EndReason.SESSION_LOST),
-        (Failure.LOST, EndReason.SESSION_LOST),
+        (Failure.BUSY, EndReason.SESSION_REFUSED),
     ],
 )
-def test_a_session_that_fails_is_apologised_for(failure: Failure, reason: EndReason) -> None:
+def test_a_session_that_is_refused_is_apologised_for(failure: Failure, reason: EndReason) -> None:
     talk = Talk(greeting=GREETING)
     orders = talk.hear(told.SessionFailed(failure))
     assert orders[0] == told.Record(Note("apology", 0, {"failure": failure.value}))
@@ -198,11 +197,11 @@ def test_the_apology_follows_what_is_still_heard() -> None:
     talk.ready()
     talk.agent_says("Let me see", 500, done=False)
     talk.hear(told.Heard("2"))
-    orders = talk.hear(told.SessionFailed(Failure.LOST))
+    orders = talk.hear(told.SessionFailed(Failure.REFUSED))
     assert told.StopPlayback() not in orders
     assert talk.timers[Timer.GOODBYE_DUE] == 100 + 200 + 3000
     orders = talk.hear(*(told.Heard(mark) for mark in marks(orders)))
-    assert hung_up(orders) is EndReason.SESSION_LOST
+    assert hung_up(orders) is EndReason.SESSION_REFUSED
     assert talk.turns() == [("agent", "Let me see")]
 
 

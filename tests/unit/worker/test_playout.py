@@ -25,7 +25,7 @@ def test_every_byte_is_sent_once_in_order_and_marked_in_time(
     deltas: list[bytes], fmt: AudioFormat
 ) -> None:
     playout = Playout(fmt)
-    orders = [order for delta in deltas for order in playout.play("i", delta)]
+    orders = [order for delta in deltas for order in playout.play("i", delta, 0)]
     orders += playout.finish("i")
     assert b"".join(order.audio for order in orders if isinstance(order, Play)) == b"".join(deltas)
     assert max(sizes(orders)) <= fmt.bytes(MARK_EVERY_MS)
@@ -37,41 +37,41 @@ def test_every_byte_is_sent_once_in_order_and_marked_in_time(
 @given(st.lists(st.integers(1, 3000), min_size=1, max_size=10), st.data())
 def test_what_is_heard_never_exceeds_what_was_sent(parts: list[int], data: st.DataObject) -> None:
     playout = Playout(PCMU)
-    orders = [order for size in parts for order in playout.play("i", bytes(size))]
+    orders = [order for size in parts for order in playout.play("i", bytes(size), 0)]
     names = [order.name for order in orders if isinstance(order, PlaceMark)]
     heard = data.draw(st.lists(st.sampled_from([*names, "0", "-1", "x", "99999", ""])))
     for mark in heard:
-        playout.heard(mark)
+        playout.heard(mark, 0)
     marked = sum(sizes(orders)[:-1])
     unheard = playout.unheard_ms
     assert PCMU.ms(sum(parts) - marked) <= unheard <= PCMU.ms(sum(parts))
-    [item] = playout.stop()
+    [item] = playout.stop(0)
     assert item.heard <= item.sent == sum(parts)
     assert not playout.busy
 
 
 def test_a_mark_that_lies_at_the_end_is_enough() -> None:
     playout = Playout(PCMU)
-    playout.play("i", bytes(1600))
+    playout.play("i", bytes(1600), 0)
     assert playout.finish("i") == []
-    assert [item.name for item in playout.heard("1")] == ["i"]
+    assert [item.name for item in playout.heard("1", 0)] == ["i"]
 
 
 def test_an_item_heard_before_it_was_complete_ends_when_it_is() -> None:
     playout = Playout(PCMU)
-    playout.play("i", bytes(1600))
-    assert playout.heard("1") == []
+    playout.play("i", bytes(1600), 0)
+    assert playout.heard("1", 0) == []
     assert playout.finish("i") == []
     assert [item.name for item in playout.heard_before_complete()] == ["i"]
 
 
 def test_items_follow_each_other() -> None:
     playout = Playout(PCMU)
-    playout.play("one", bytes(800))
+    playout.play("one", bytes(800), 0)
     playout.finish("one")
-    playout.play("two", bytes(800))
+    playout.play("two", bytes(800), 0)
     playout.finish("two")
-    assert [item.name for item in playout.heard("2")] == ["one", "two"]
+    assert [item.name for item in playout.heard("2", 0)] == ["one", "two"]
 
 
 @given(st.text("ab c\n", max_size=60), st.integers(0, 5000), st.integers(1, 5000))

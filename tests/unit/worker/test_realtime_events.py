@@ -134,7 +134,7 @@ def test_a_failed_answer_carries_the_hint() -> None:
             "usage": None,
         },
     }
-    expected = told.AgentTurnDone("r", Outcome.FAILED, Usage(responses=1), 6232)
+    expected = told.AgentTurnDone("r", Outcome.LIMITED, Usage(responses=1), 6232)
     assert heard(Interpreter(PCMU), event) == expected
 
 

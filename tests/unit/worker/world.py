@@ -39,9 +39,11 @@ class World:
         self.faults: dict[str, list[Exception]] = {}  # what the next attempts at a deed raise
         self.leases = Leases(self)
         self.journal = MemoryJournal(self)
-        self.session = MemorySession(self)
+        self.sessions = [MemorySession(self)]
+        self._dialled = 0
         self.stream = MemoryStream(self)
         self.settled = True
+        self.breaks: Exception | None = None  # every session
 
     def do(self, deed: str) -> None:
         waiting = self.faults.get(deed)
@@ -69,7 +71,15 @@ class World:
     def _session(self, agent: Agent, settings: dict[str, Any], fmt: AudioFormat) -> "MemorySession":
         assert (agent, fmt) == (AGENT, PCMU)
         assert settings["type"] == "realtime"
-        return self.session
+        self._dialled += 1
+        if self._dialled > len(self.sessions):
+            self.sessions.append(MemorySession(self))
+        return self.sessions[self._dialled - 1]
+
+    @property
+    def session(self) -> "MemorySession":
+        """The latest."""
+        return self.sessions[-1]
 
     # Journals, routes and the trigger ------------------------------------------------------------
 
@@ -126,7 +136,7 @@ class MemoryJournal:
     def turns(self) -> list[tuple[str, str]]:
         return [(each.role, each.text) for each in self.entries if isinstance(each, Turn)]
 
-    async def append(self, entry: Entry) -> None:
+    async def append(self, entry: Entry, *, at_once: bool = True) -> None:
         await asyncio.sleep(0.001)
         if self.fenced:
             raise SlotLost
@@ -157,17 +167,20 @@ class MemorySession:
         self.commands: list[SessionCommand] = []
         self.receive: Callable[[Event], None] = lambda _: None
         self.ready_after_s = 0.2
-        self.breaks: Exception | None = None
+        self.lifetime_ms: int | None = None
         self._closed = asyncio.Event()
 
     async def live(self, receive: Callable[[Event], None]) -> None:
         self._world.do("open session")
         self.receive = receive
         await asyncio.sleep(self.ready_after_s)
-        if self.breaks is not None:
-            raise self.breaks
-        receive(told.SessionReady())
+        if self._world.breaks is not None:
+            raise self._world.breaks
+        receive(told.SessionReady(self.lifetime_ms))
         await self._closed.wait()
+
+    def listen(self, receive: Callable[[Event], None]) -> None:
+        self.receive = receive
 
     def append(self, audio: bytes) -> None:
         self.heard += audio
