@@ -42,10 +42,13 @@ class _Semaphore(Collector):
         self.usages: dict[str, tuple[Usage, frozenset[str]]] = {}
 
     def describe(self) -> Iterable[Metric]:
-        return ()  # nothing to look at when it is registered
+        return self._families()
 
     def collect(self) -> Iterable[Metric]:
         self.asked_at = time.monotonic()
+        return self._families()
+
+    def _families(self) -> Iterable[Metric]:
         usages = [usage for usage, _ in self.usages.values()]
         yield from self._by_agent()
         yield from _by_org(usages)
@@ -111,6 +114,11 @@ def _by_org(usages: Iterable[Usage]) -> Iterable[Metric]:
 
 _SEMAPHORE: Final = _Semaphore()
 REGISTRY.register(_SEMAPHORE)
+
+
+def described() -> list[Metric]:
+    """What there is to read, for the documents."""
+    return list(_SEMAPHORE.describe())
 
 
 async def watch(slots: Slots, agents_of: Mapping[str, frozenset[str]]) -> None:

@@ -13,6 +13,7 @@ from types import ModuleType
 
 from prometheus_client.metrics import MetricWrapperBase
 
+from callfleet import slots_metrics
 from callfleet.config import json_schema
 from services import config_cli
 
@@ -48,6 +49,10 @@ def metrics_table() -> str:
             if line not in seen:
                 lines.append(line)
                 seen.add(line)
+    for family in slots_metrics.described():
+        suffix = "_total" if family.type == "counter" else ""
+        labels = ", ".join(f"`{label}`" for label in family._labelnames)  # type: ignore[attr-defined] # every family has them
+        lines.append(f"| `{family.name}{suffix}` | {labels} | {family.documentation} |")
     return "\n".join(lines) + "\n"
 
 
