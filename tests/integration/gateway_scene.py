@@ -6,7 +6,7 @@ real link servers that announce themselves in the real roster, and do what the t
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -215,9 +215,14 @@ def settings(redis_url: str, **changes: Any) -> GatewaySettings:
 
 @asynccontextmanager
 async def scene(
-    redis_url: str, *, workers: int = 1, yaml: str = YAML, **company: Any
+    redis_url: str,
+    *,
+    workers: int = 1,
+    yaml: str = YAML,
+    rewrites: Mapping[str, str] | None = None,
+    **company: Any,
 ) -> AsyncIterator[Scene]:
-    """The gateway, ready, with this many workers announced."""
+    """The gateway, ready, with this many workers announced; sockets may be sent elsewhere."""
     config = load_config(yaml)
     gateway = Gateway(settings(redis_url), config)
     pool = redis_pool(redis_url)
@@ -232,7 +237,7 @@ async def scene(
         phones = PhoneCompany(
             auth_token=AUTH_TOKEN,
             voice_url=f"{PUBLIC}/twilio/voice",
-            public_url_rewrites={PUBLIC: url},
+            public_url_rewrites={PUBLIC: url, **(rewrites or {})},
             **company,
         )
         async with phones:

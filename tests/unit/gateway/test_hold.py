@@ -29,7 +29,7 @@ agents: {a: {org: main, instructions: Help.}}
 def test_a_sample_is_its_code_to_within_a_step(sample: int) -> None:
     heard = sample_of(code_of(sample))
     assert abs(heard - max(-32_124, min(32_124, sample))) <= max(8, abs(sample) // 16)
-    assert code_of(heard) == code_of(sample)
+    assert sample_of(code_of(heard)) == heard
 
 
 def test_every_code_but_the_second_zero_means_itself() -> None:
