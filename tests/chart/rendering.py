@@ -1,6 +1,7 @@
 """The chart rendered by Helm itself, as plain objects: what every test of the chart looks at."""
 
 import functools
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -14,6 +15,12 @@ ROOT: Final = Path(__file__).parents[2]
 CHART: Final = ROOT / "deploy" / "k8s" / "chart"
 COMPONENTS: Final = ("gateway", "worker", "analytics")
 NAMESPACE: Final = "voice"
+# What a Secret would hold, where a service looks at it before it starts.
+_SECRETS: Final = {
+    "CALLFLEET_ENCRYPTION_KEYS": "a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2U=",
+    "REDIS_URL": "redis://redis:6379/0",
+    "DATABASE_URL": "postgresql://callfleet@postgres/callfleet",
+}
 Object = dict[str, Any]
 Values = dict[str, Any]
 
@@ -110,3 +117,18 @@ def pods(objects: list[Object]) -> Iterator[Pod]:
 def pod_of(objects: list[Object], component: str) -> Pod:
     template = deployments(objects)[component]["spec"]["template"]
     return Pod(component, template["metadata"], template["spec"])
+
+
+def as_a_process_sees_it(pod: Pod, address: str = "10.1.2.3") -> dict[str, str]:
+    """References resolved as kubelet does: only those to variables above."""
+    seen: dict[str, str] = {}
+    for one in pod.own["env"]:
+        if "value" in one:
+            seen[one["name"]] = re.sub(
+                r"\$\((\w+)\)", lambda found: seen.get(found[1], found[0]), one["value"]
+            )
+        elif "fieldRef" in one["valueFrom"]:
+            seen[one["name"]] = address
+        else:
+            seen[one["name"]] = _SECRETS.get(one["name"], "a-long-enough-secret")
+    return seen

@@ -1,6 +1,5 @@
 """The chart and the services agree on every variable, both ways."""
 
-import re
 from typing import Any
 
 import pytest
@@ -8,37 +7,24 @@ import pytest
 from callfleet.config import load_config
 from callfleet.settings import describe, read
 from services.config_cli import SETTINGS
-from tests.chart.rendering import COMPONENTS, MATRIX, Pod, of_kind, of_matrix, pod_of, with_minimal
+from tests.chart.rendering import (
+    COMPONENTS,
+    MATRIX,
+    as_a_process_sees_it,
+    of_kind,
+    of_matrix,
+    pod_of,
+    with_minimal,
+)
 from tools.manifests import DERIVED, settable
 
 CASES = pytest.mark.parametrize("case", MATRIX)
 EACH = pytest.mark.parametrize("component", COMPONENTS)
 POD_FACTS = {"POD_IP"}
-KEY = "a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2U="
 
 
 def knobs(component: str) -> set[str]:
     return {knob.env for knob in describe(SETTINGS[component])}
-
-
-def as_a_process_sees_it(pod: Pod, address: str = "10.1.2.3") -> dict[str, str]:
-    """References resolved as kubelet does: only those to variables above."""
-    seen: dict[str, str] = {}
-    for one in pod.own["env"]:
-        if "value" in one:
-            seen[one["name"]] = re.sub(
-                r"\$\((\w+)\)", lambda found: seen.get(found[1], found[0]), one["value"]
-            )
-        elif "fieldRef" in one["valueFrom"]:
-            seen[one["name"]] = address
-        else:
-            stand_ins = {
-                "CALLFLEET_ENCRYPTION_KEYS": KEY,
-                "REDIS_URL": "redis://redis:6379/0",
-                "DATABASE_URL": "postgresql://callfleet@postgres/callfleet",
-            }
-            seen[one["name"]] = stand_ins.get(one["name"], "a-long-enough-secret")
-    return seen
 
 
 @CASES
