@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
+from services.gateway import webhooks
 from tests.chart.rendering import (
     COMPONENTS,
     MATRIX,
@@ -17,6 +18,7 @@ from tests.chart.rendering import (
     pod_of,
     pods,
     render,
+    texts,
     with_minimal,
 )
 
@@ -176,6 +178,9 @@ def test_only_the_carriers_paths_are_let_in() -> None:
     (ingress,) = of_kind(of_matrix("everything"), "Ingress").values()
     (host,) = ingress["spec"]["rules"]
     assert [path["path"] for path in host["http"]["paths"]] == ["/twilio", "/media"]
+    served = [value for name, value in vars(webhooks).items() if name.endswith("_PATH")]
+    assert len(served) >= 4
+    assert [path for path in served if not path.startswith(("/twilio/", "/media/"))] == []
 
 
 @CASES
@@ -205,6 +210,16 @@ def test_the_charts_own_version_moves_no_call() -> None:
 def test_extra_objects_are_templates() -> None:
     names = set(of_kind(of_matrix("everything"), "ConfigMap"))
     assert {"callfleet-more", "phone-calls-text"} <= names
+
+
+def test_the_notes_say_when_workers_are_too_few() -> None:
+    def notes(**values: Any) -> str:
+        return texts(merged(MATRIX["minimal"], values))["callfleet/templates/NOTES.txt"]
+
+    many = {"config": {"content": {"orgs": {"main": {"sessions": 101}}}}}
+    assert "allow 101 sessions, its workers have room for 100 calls" in notes(**many)
+    assert "sessions" not in notes(**many, worker={"replicas": 3})
+    assert "create secret generic callfleet" in notes() and "helm test callfleet" in notes()
 
 
 def test_only_the_dev_redis_is_ours() -> None:
