@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from callfleet.config_model import Agent, Config, Org, Overflow
+from callfleet.config_patience import check_patience
 from callfleet.config_session_checks import check_session, voice_mistake
 from callfleet.config_tools import HttpTool, PythonTool, Tool
 from callfleet.config_tree import Mistakes, below, unknown
@@ -68,6 +69,7 @@ def _check_agent(agent: Agent, config: Config, path: str, mistakes: Mistakes) ->
     if wrong := voice_mistake(agent.voice):
         mistakes.add(below(path, "voice"), wrong)
     check_session(agent, path, mistakes)
+    check_patience(agent.silence, below(path, "silence"), mistakes)
     for index, name in enumerate(agent.handoffs):
         at = f"{path}.handoffs[{index}]"
         if name == agent.name:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, field
 
 from callfleet.config_part import FILLED_IN, Filled, Part
+from callfleet.config_patience import Rotation, Silence
 from callfleet.config_session import (
     Effort,
     MaxOutputTokens,
@@ -152,6 +153,9 @@ class Agent(Part, frozen=True, kw_only=True):
     greeting: Annotated[
         str | None, Meta(description="First sentence; left out: the caller speaks first.")
     ] = None
+    greeting_interruptible: Annotated[
+        bool, Meta(description="False: it is said to its end, whatever the caller says.")
+    ] = True
     instructions: Annotated[str, Meta(min_length=1, description="The prompt.")]
     turn_detection: Annotated[
         Preset | ServerVad | SemanticVad | None,
@@ -183,6 +187,14 @@ class Agent(Part, frozen=True, kw_only=True):
     truncation: Annotated[
         Truncation | None, Meta(description="What a long call forgets first, and how much.")
     ] = None
+    silence: Annotated[
+        Silence | None, Meta(description="Callers who say nothing; null: they are left alone.")
+    ] = field(default_factory=Silence)
+    max_call_s: Annotated[
+        Annotated[float, Meta(gt=0, le=86_400)] | None,
+        Meta(description="A call that lasts so long is ended, politely; null: never."),
+    ] = 7200.0
+    rotation: Rotation = field(default_factory=Rotation)
     budget_usd: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         Meta(description="A call that has cost so much is ended, politely."),
