@@ -110,14 +110,16 @@ class CallJournal:
         """How many entries Redis does not have yet."""
         return len(self._log) - self._stored
 
-    async def append(self, entry: Entry) -> None:
+    async def append(self, entry: Entry, *, at_once: bool = True) -> None:
         """Keep an entry, and store it if Redis answers; if not, it waits for the next one.
+
+        What need not be stored at once waits for the next that must, for `flush` or for `end`.
 
         Raises `SlotLost` when somebody else has the call by now, `CallEnded` when it is over.
         """
         self._check()
         self._spool(entry)
-        if asyncio.get_running_loop().time() >= self._quiet_until:
+        if at_once and asyncio.get_running_loop().time() >= self._quiet_until:
             with suppress(StoreFault):  # it is in the spool
                 async with self._sending:
                     await self._send()

@@ -28,7 +28,7 @@ from services.analytics.jobs import Recorder, Scorer, counted
 from services.analytics.metrics import Job, Outcome
 
 SCORE_CALL: Final = "score_call"
-POLL_S: Final = 0.2
+POLL_S: Final = 1.0  # nobody waits for a score, and Redis is asked this often for ever
 RESTART_FIRST_S: Final = 0.25
 RESTART_MAX_S: Final = 5.0
 STOP_LIMIT_S: Final = 4.0
