@@ -27,7 +27,7 @@ from simulators.phone import PhoneCompany
 from simulators.phone_scripts import talk
 
 AIM = 40.0
-CALLS, LINES = 30, 6
+CALLS, LINES = 30, 12
 IDLE_S = 15.0
 RECORDED_LIMIT_S = 30.0
 NUMBER = "+15551230001"

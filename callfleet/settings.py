@@ -207,7 +207,8 @@ class ServiceSettings:
         "REDIS_URL",
         "redis://127.0.0.1:6379/0",
         parse=redis_address,
-        help="Redis that holds slots, roster, journals and jobs.",
+        help="Redis that holds slots, roster, journals and jobs; behind Sentinels:"
+        " redis+sentinel://host:port,host:port/name.",
     )
     config_path: str = knob("CALLFLEET_CONFIG", "callfleet.yaml", help="Path of callfleet.yaml.")
     secret: str = knob(

@@ -51,10 +51,13 @@ async def test_a_model_nobody_knows_is_its_agents_mistake(redis_url: str) -> Non
 async def test_too_many_sessions_make_the_org_back_off(redis_url: str) -> None:
     conf = CONFIG.replace("sessions: 4", "sessions: 40")
     async with a_worker(redis_url, conf=conf) as scene:
-        await refused_call(scene, "too_many_sessions")
+        scene.api.arm("refuse", 1, row="too_many_sessions")
+        phone = await scene.call()
         usage = await seen(scene, lambda usage: usage.effective_limit != 40)
         assert usage.effective_limit is not None and usage.effective_limit <= 4
         assert usage.totals[f"api_{Refusal.RATE_LIMIT.value}"] == 1
+        await phone.hears(1)  # it is asked for again, and had
+        phone.hang_up()
 
 
 async def test_the_first_answered_caller_closes_the_circuit(redis_url: str) -> None:
