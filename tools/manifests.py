@@ -13,6 +13,7 @@ from typing import Any, Final
 import helm_python
 import yaml
 
+from callfleet.config import json_schema
 from callfleet.settings import ServiceSettings
 from services.config_cli import SETTINGS
 
@@ -56,7 +57,7 @@ def settable(settings: Any) -> dict[str, dict[str, Any]]:
 
 
 def schema() -> str:
-    """values.schema.json with the services' settings filled in."""
+    """values.schema.json with the services' settings and the file's parts filled in."""
     written = json.loads((CHART / "values.schema.json").read_text())
     for name, settings in {"shared": ServiceSettings, **SETTINGS}.items():
         written["$defs"][f"{name}Settings"] = {
@@ -64,6 +65,10 @@ def schema() -> str:
             "additionalProperties": False,
             "properties": settable(settings),
         }
+    # What stands in callfleet.yaml is its own schema's business; what may stand at its top is not.
+    content = written["properties"]["config"]["properties"]["content"]["properties"]
+    for part in json_schema()["$defs"]["Config"]["properties"]:
+        content.setdefault(part, {"type": "object"})
     return json.dumps(written, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -9,6 +9,7 @@ import helm_python
 import pytest
 import yaml
 
+from callfleet.config import json_schema
 from tests.chart.rendering import CHART, COMPONENTS, MATRIX, ROOT, merged, texts
 from tools.manifests import schema
 
@@ -169,6 +170,13 @@ def test_every_value_of_the_chart_has_a_default_and_the_other_way_round() -> Non
 
 def test_the_schema_repeats_the_services_settings() -> None:
     assert schema() == (CHART / "values.schema.json").read_text(), "run `make manifests`"
+
+
+def test_every_part_of_the_file_may_stand_in_the_values() -> None:
+    content = SCHEMA["properties"]["config"]["properties"]["content"]["properties"]
+    assert set(content) == set(json_schema()["$defs"]["Config"]["properties"]), (
+        "run `make manifests`"
+    )
 
 
 def test_values_do_not_change_by_being_laid_over_others() -> None:
