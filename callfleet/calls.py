@@ -41,6 +41,7 @@ class EndReason(StrEnum):
     AGENT_HUNG_UP = "agent_hung_up"
     CALLER_SILENT = "caller_silent"  # nobody said anything for too long
     TIME_LIMIT = "time_limit"  # it lasted as long as a call may
+    BUDGET_SPENT = "budget_spent"  # it cost as much as a call may
     LEG_LOST = "leg_lost"  # the media socket died without a goodbye
     LEG_REFUSED = "leg_refused"  # the carrier or browser sent rubbish, flooded or lied
     NO_SLOT = "no_slot"  # the org's or agent's limit was reached
@@ -59,6 +60,7 @@ INTENTIONAL_ENDS = frozenset(
         EndReason.AGENT_HUNG_UP,
         EndReason.CALLER_SILENT,
         EndReason.TIME_LIMIT,
+        EndReason.BUDGET_SPENT,
         EndReason.SESSION_REFUSED,
     }
 )

@@ -13,9 +13,11 @@ import msgspec
 
 from callfleet.audio import PCM, AudioFormat
 from callfleet.config import Agent, resolved_turn_detection
+from callfleet.config_patience import Silence
 from callfleet.config_turns import SILENCE_DEFAULT_MS
 from callfleet.prices import price_of
 from services.worker.dialogue import Manner
+from services.worker.realtime_settings import voice_settings
 from services.worker.spending import Tariff
 from services.worker.turns import END_CALL
 
@@ -48,19 +50,47 @@ def manner_of(agent: Agent, session: Mapping[str, Any], today: date) -> Manner:
     """How the conversation has to behave with these settings, at today's prices."""
     hearing = session["audio"]["input"]
     detection = hearing.get("turn_detection")
+    silence = agent.silence or Silence(prompt_after_s=None, goodbye_after_s=None)
     return Manner(
         greeting=agent.greeting,
+        greeting_interruptible=agent.greeting_interruptible,
         answers_itself=detection is not None and detection.get("create_response", True),
         interruptible=detection is None or detection.get("interrupt_response", True),
         transcribed=hearing.get("transcription") is not None,
+        turn_key=agent.push_to_talk.key if detection is None else None,
+        pause_ms=_pause_ms(agent) if detection is None else None,
+        watched=agent.audio_watch.enabled,
+        speak_up=bool(agent.audio_watch.speak_up),
+        speak_up_words=_words(agent.audio_watch.speak_up),
         tariff=Tariff(
             price_of(agent.priced_as or agent.model, today),
             price_of(transcriber_of(session), today),
         ),
+        prompt_after_ms=_ms(silence.prompt_after_s),
+        goodbye_after_ms=_ms(silence.goodbye_after_s),
+        prompt=silence.prompt,
+        goodbye=silence.goodbye,
+        longest_ms=_ms(agent.max_call_s),
+        rotate_margin_ms=round(agent.rotation.before_end_s * 1000),
+        rotate_after_ms=_ms(agent.rotation.after_s),
         budget_micro_usd=(
             None if agent.budget_usd is None else round(agent.budget_usd * 1_000_000)
         ),
     )
+
+
+def _pause_ms(agent: Agent) -> int | None:
+    silence_s = agent.push_to_talk.silence_s
+    return None if silence_s is None else round(silence_s * 1000)
+
+
+def _words(wanted: bool | str) -> str | None:
+    """True: the agent's own."""
+    return wanted if isinstance(wanted, str) else None
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
 
 
 def transcriber_of(session: Mapping[str, Any]) -> str:
@@ -71,8 +101,7 @@ def transcriber_of(session: Mapping[str, Any]) -> str:
 
 def _from_agent(agent: Agent) -> dict[str, Any]:
     """What the agent's own fields say; what they do not say is left to the API."""
-    custom = agent.voice.startswith("voice_")
-    speaking: dict[str, Any] = {"voice": {"id": agent.voice} if custom else agent.voice}
+    speaking: dict[str, Any] = {"voice": voice_settings(agent.voice)}
     hearing: dict[str, Any] = {
         "transcription": _transcription(agent),
         "turn_detection": resolved_turn_detection(agent),

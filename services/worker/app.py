@@ -211,7 +211,8 @@ class Worker:
             await self._say_alive()
             if self._shares and turn % COUNT_EVERY == 0:
                 await self._count_workers()
-            for call in self._calls.values():
+            for call in list(self._calls.values()):
+                call.talk.look()
                 metrics.audio_passed(*call.talk.report.take_audio())
             await asyncio.sleep(ANNOUNCE_EVERY_S)
 

@@ -15,16 +15,16 @@ The rules that hold whatever happens: a caller is never left in silence (an answ
 come is asked for again, a session that is lost is replaced, and only then is there an apology); the
 agent forgets what the caller did not hear; the journal keeps what was heard. Whose turn it is is
 kept by `floor`, how much was heard of what by `voice`, who said what by `transcript`, what the next
-session must know by `memory`; `scene` holds them. The rules are in `turns`, `recovery`, `rotation`,
-`silence` and `endings`.
+session must know by `memory`; `scene` holds them. The rules are in `turns`, `hearing`, `changes`,
+`recovery`, `rotation`, `silence` and `endings`.
 """
 
 from collections.abc import Callable
 from typing import Any, Final
 
 from callfleet.audio import AudioFormat
+from services.worker import changes, endings, hearing, recovery, rotation, silence, turns
 from services.worker import dialogue as told
-from services.worker import endings, recovery, rotation, silence, turns
 from services.worker.dialogue import Command, Event, Manner, Timer
 from services.worker.scene import Recordings, Scene, Stage
 from services.worker.spending import Purse
@@ -90,6 +90,10 @@ _RULES: Final[dict[type, Callable[[Scene, Any], None]]] = {
     told.CallerWords: turns.caller_words,
     told.CallerPressed: turns.caller_pressed,
     told.Spent: turns.spent,
+    told.CallerPaused: hearing.caller_paused,
+    told.SoundTrouble: hearing.sound_trouble,
+    told.ChangeWanted: changes.change_wanted,
+    told.ChangeRefused: changes.change_refused,
     told.AgentTurnStarted: turns.agent_turn_started,
     told.AgentAudio: turns.agent_audio,
     told.AgentAudioEnded: turns.agent_audio_ended,

@@ -4,7 +4,7 @@ import msgspec
 
 from callfleet.calls import EndReason
 from callfleet.journal_entries import Usage
-from services.worker.manner import Failure, Outcome, Timer
+from services.worker.manner import Change, Failure, Outcome, Sound, Timer
 
 # Facts, from the session -------------------------------------------------------------------------
 
@@ -37,6 +37,28 @@ class CallerStartedSpeaking(msgspec.Struct, frozen=True):
 class CallerStoppedSpeaking(msgspec.Struct, frozen=True):
     turn: str
     ago_ms: int = 0
+
+
+class CallerPaused(msgspec.Struct, frozen=True):
+    """We heard them speak and fall silent ourselves: nobody else listens for it."""
+
+    ago_ms: int
+
+
+class SoundTrouble(msgspec.Struct, frozen=True):
+    """Something is wrong with the caller's sound."""
+
+    sound: Sound
+
+
+class ChangeWanted(msgspec.Struct, frozen=True):
+    """Settings are to be changed, as soon as nobody is in the middle of something."""
+
+    change: Change
+
+
+class ChangeRefused(msgspec.Struct, frozen=True):
+    """The session would not have it."""
 
 
 class CallerTurnEnded(msgspec.Struct, frozen=True):
@@ -149,6 +171,10 @@ Event = (
     | CallerTurnEnded
     | CallerWords
     | Spent
+    | CallerPaused
+    | SoundTrouble
+    | ChangeWanted
+    | ChangeRefused
     | AgentTurnStarted
     | AgentAudio
     | AgentAudioEnded

@@ -16,9 +16,11 @@ from services.worker import dialogue as told
 from services.worker import realtime_events as api
 from services.worker.dialogue import Event, Failure, Outcome, SessionCommand
 from services.worker.realtime_errors import Trouble, again_after_ms, said_of_org, trouble_of
+from services.worker.realtime_settings import changed_settings
 
 ASK: Final = "ask"  # what a refused event_id of an answer's request begins with
 SETUP: Final = "setup"
+CHANGE: Final = "change"
 _OURS: Final = "callfleet_ask"
 
 _OUTCOMES: Final = {
@@ -96,6 +98,9 @@ class Interpreter:
             "output": command.output,
         }
         return [api.create_item(self._id("answer"), item)]
+
+    def _change(self, command: told.ChangeSettings) -> list[bytes]:
+        return [api.update_session(self._id(CHANGE), changed_settings(command.change))]
 
     def _end_caller_turn(self, _: told.EndCallerTurn) -> list[bytes]:
         return [api.commit_audio(self._id("commit"))]
@@ -187,6 +192,8 @@ class Interpreter:
             return told.SessionFailed(Failure.EXPIRED)
         if (error.event_id or "").startswith(ASK):
             return told.AskRefused(busy=trouble is Trouble.BUSY)
+        if (error.event_id or "").startswith(CHANGE):
+            return told.ChangeRefused()
         if trouble is Trouble.SERVER and error.event_id is None:
             return told.SessionFailed(Failure.LOST)  # not about anything we asked: its own health
         return None
@@ -251,6 +258,7 @@ _WRITERS: Final[dict[type, Callable[[Interpreter, Any], list[bytes]]]] = {
     told.Remember: Interpreter._remember,
     told.Answer: Interpreter._answer,
     told.EndCallerTurn: Interpreter._end_caller_turn,
+    told.ChangeSettings: Interpreter._change,
 }
 
 _READERS: Final[dict[type, Callable[[Interpreter, Any], Event | None]]] = {

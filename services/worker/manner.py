@@ -17,6 +17,12 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     transcribed: bool = True  # the caller's words will come as text
     tariff: Tariff = Tariff()  # what its models charge
     budget_micro_usd: int | None = None  # what the call may cost; None: whatever it takes
+    # Where the session does not find the ends of turns itself: a key does, or a pause.
+    turn_key: str | None = None
+    pause_ms: int | None = None
+    watched: bool = True  # for trouble with the caller's sound
+    speak_up: bool = False  # a caller who is too quiet is told, once; no words: the agent's own
+    speak_up_words: str | None = None
     # A caller who says nothing is asked, then left; None: never; no words: the agent finds them.
     prompt_after_ms: int | None = None
     goodbye_after_ms: int | None = None
@@ -26,6 +32,24 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     # A session is changed for a new one so long before its end, or at this age if that is sooner.
     rotate_margin_ms: int = 300_000
     rotate_after_ms: int | None = None
+
+
+class Sound(StrEnum):
+    """What is wrong with the caller's sound; a metric label."""
+
+    FAINT = "faint"
+    CLIPPED = "clipped"
+    NOISE = "noise"  # and nothing else
+    NOTHING = "nothing"  # not even silence arrives
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Settings of a session that may change during a call; None: as it is."""
+
+    instructions: str | None = None
+    voice: str | None = None  # only before it was heard
+    speed: float | None = None
+    listening: str | None = None  # a preset of callfleet.yaml
 
 
 class Failure(StrEnum):

@@ -79,6 +79,14 @@ _COST = Counter("callfleet_worker_sessions_cost_usd", "What ended calls have cos
 _UNPRICED = Counter(
     "callfleet_worker_calls_unpriced", "Calls of models whose price is not known: not in the cost."
 )
+_SOUND = Counter(
+    "callfleet_worker_sound_troubles",
+    "Times something was wrong with a caller's sound: faint, clipped, noise, nothing.",
+    ["trouble"],
+)
+_CHANGES_REFUSED = Counter(
+    "callfleet_worker_session_changes_refused", "Changes of settings that a session did not take."
+)
 _JOURNAL_REFUSED = Counter(
     "callfleet_worker_journal_entries_refused", "Entries dropped because too many waited."
 )
@@ -148,6 +156,15 @@ def call_paid(micro_usd: int | None) -> None:
         _UNPRICED.inc()
     else:
         _COST.inc(micro_usd / 1_000_000)
+
+
+def sound_trouble(trouble: str) -> None:
+    """`trouble` is a `dialogue.Sound`."""
+    _SOUND.labels(trouble).inc()
+
+
+def change_refused() -> None:
+    _CHANGES_REFUSED.inc()
 
 
 def call_gone(live: int) -> None:

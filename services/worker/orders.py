@@ -6,7 +6,7 @@ import msgspec
 
 from callfleet.calls import EndReason
 from callfleet.journal_entries import Entry
-from services.worker.manner import Timer
+from services.worker.manner import Change, Timer
 
 # Orders, to the session --------------------------------------------------------------------------
 
@@ -51,6 +51,12 @@ class Answer(msgspec.Struct, frozen=True):
 
     request: str
     output: str
+
+
+class ChangeSettings(msgspec.Struct, frozen=True):
+    """From the next turn on."""
+
+    change: Change
 
 
 class EndCallerTurn(msgspec.Struct, frozen=True):
@@ -99,11 +105,18 @@ class SwitchSession(msgspec.Struct, frozen=True):
     """Go on with the spare session; the other one is let go."""
 
 
+class KeepSound(msgspec.Struct, frozen=True):
+    """From so long ago on, the caller's sound may be wanted again; what was before it is not."""
+
+    ago_ms: int
+
+
 class Hear(msgspec.Struct, frozen=True):
     """Let the session hear the caller: from now on, what no session has heard yet, and before
-    that the last so many milliseconds, though another session heard them."""
+    that so many milliseconds, though another session heard them; `again`: all that was kept."""
 
-    again_ms: int = 0
+    overlap_ms: int = 0
+    again: bool = False
 
 
 SessionCommand = (
@@ -115,9 +128,11 @@ SessionCommand = (
     | Advise
     | Answer
     | EndCallerTurn
+    | ChangeSettings
     | Remember
     | OpenSession
     | SwitchSession
+    | KeepSound
     | Hear
 )
 

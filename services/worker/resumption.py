@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from services.worker import changes
 from services.worker import dialogue as told
 from services.worker.dialogue import StopTimer, Timer
 from services.worker.floor import Phase
@@ -36,7 +37,7 @@ def break_off(scene: Scene) -> None:
         scene.goodbye = None
     scene.deaf = scene.caller_speaking = False
     loss = scene.loss
-    loss.hear_again_ms = 0 if since_ms is None else scene.now_ms - since_ms + ONSET_MS
+    loss.hear_again = since_ms is not None
     loss.advice = _WORDS_LOST if words_lost else _GO_ON if cut_short else None
     scene.write_down()
 
@@ -54,11 +55,12 @@ def _heard_in_vain(scene: Scene, *, unanswered: bool) -> tuple[int | None, bool]
 def resume(scene: Scene, *, overlap_ms: int = 0) -> None:
     """Give the new session all that the old one had."""
     loss = scene.loss
+    changes.make_again(scene)
     past = scene.memory.recall(scene.transcript.standing(scene.now_ms))
     if past:
         scene.order(told.Remember(past))
-    scene.order(told.Hear(max(loss.hear_again_ms, overlap_ms)))
-    hears_again, loss.hear_again_ms = loss.hear_again_ms > 0, 0
+    hears_again, loss.hear_again = loss.hear_again, False
+    scene.order(told.Hear(overlap_ms, again=hears_again))
     if scene.stage is Stage.LEAVING and scene.floor.waiting is None:
         scene.floor.waiting = told.Ask()
     if hears_again:

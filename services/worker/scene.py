@@ -13,7 +13,17 @@ from callfleet.audio import AudioFormat
 from callfleet.calls import EndReason
 from callfleet.journal_entries import Entry, Turn, Usage
 from services.worker import dialogue as told
-from services.worker.dialogue import Ask, Command, Manner, Record, Say, StartTimer, StopTimer, Timer
+from services.worker.dialogue import (
+    Ask,
+    Change,
+    Command,
+    Manner,
+    Record,
+    Say,
+    StartTimer,
+    StopTimer,
+    Timer,
+)
 from services.worker.floor import Floor
 from services.worker.keypad import Keypad
 from services.worker.memory import Memory, said_of
@@ -51,7 +61,7 @@ class Loss:
     """A session that is gone, until the next is there."""
 
     tries: int = 0  # since one last served a turn to its end
-    hear_again_ms: int = 0  # of the caller's sound, for it went down with the old one
+    hear_again: bool = False  # what the caller said last: it went down with the old one
     advice: str | None = None  # for the next session's first answer
 
 
@@ -104,6 +114,10 @@ class Scene:
         self.overtime = False
         self.tries = 0  # how often the present answer failed
         self.trying_since_ms = 0
+        self.spoken_up = False  # the caller was asked to
+        self.change = Change()  # of settings, waiting to be made
+        self.changed = Change()  # and made
+        self.voice_heard = False  # ever
         self.went_on = False  # after an answer that was too long, once
         self.end_reason = EndReason.INTERNAL_ERROR
         self._words_awaited = False

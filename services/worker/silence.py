@@ -100,5 +100,12 @@ def time_is_up(scene: Scene) -> None:
         scene.order(StartTimer(Timer.TIME_UP, OVERTIME_MS))
 
 
+def budget_watched(scene: Scene) -> None:
+    """A call may cost only so much, as it may last only so long."""
+    if scene.purse.empty and not scene.overtime:
+        time_is_up(scene)
+
+
 def _say_that_time_is_up(scene: Scene) -> None:
-    part(scene, EndReason.TIME_LIMIT, scene.manner.goodbye, _TIME_IS_UP)
+    reason = EndReason.BUDGET_SPENT if scene.purse.empty else EndReason.TIME_LIMIT
+    part(scene, reason, scene.manner.goodbye, _TIME_IS_UP)

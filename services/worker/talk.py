@@ -13,11 +13,12 @@ from callfleet.audio import AudioFormat
 from callfleet.calls import EndReason
 from callfleet.journal_entries import Entry, Turn
 from callfleet.link import GIVEN_AWAY, Clear, Mark
+from services.worker import changes, hearing, metrics
 from services.worker import dialogue as told
-from services.worker import metrics
 from services.worker.clerk import Clerk
 from services.worker.conversation import Conversation
 from services.worker.dialogue import Command, Event, Manner, Timer
+from services.worker.ear import Ear
 from services.worker.line import Line
 from services.worker.ports import Stream
 from services.worker.recordings import apology, filler
@@ -53,6 +54,9 @@ class Talk:
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time() - age_ms / 1000
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
+        listens = manner.watched or manner.pause_ms is not None
+        self._ear = Ear(fmt, pause_ms=manner.pause_ms) if listens else None
+        self._unsampled = 0 if self._ear is None else self._ear.every  # frames; 0: none ever
 
     @property
     def purse(self) -> Purse:
@@ -68,6 +72,22 @@ class Talk:
     def on_audio(self, audio: bytes) -> None:
         self.report.from_caller += len(audio)
         self._line.append(audio)
+        self._unsampled -= 1
+        if not self._unsampled:
+            self._listen(audio)
+
+    def _listen(self, audio: bytes) -> None:
+        assert self._ear is not None
+        self._unsampled = self._ear.every
+        if (fact := self._ear.hear(audio)) is not None:
+            self.receive(fact)
+
+    def look(self) -> None:
+        """About once a second: does anything arrive at all?"""
+        if self._ear is None:
+            return
+        if (fact := self._ear.count(self.report.from_caller, self.now_ms)) is not None:
+            self.receive(fact)
 
     def on_mark(self, name: str) -> None:
         self.receive(told.Heard(name))
@@ -162,6 +182,10 @@ class Talk:
             self.report.turns += 1
         elif entry.kind == "filler":
             metrics.filler_played()
+        elif entry.kind == hearing.TROUBLE:
+            metrics.sound_trouble(str(entry.data["trouble"]))
+        elif entry.kind == changes.REFUSED:
+            metrics.change_refused()
         self._clerk.note(entry)
 
     def _start_timer(self, timer: Timer, after_ms: int) -> None:

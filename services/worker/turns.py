@@ -8,8 +8,8 @@ broken turn is dropped here: the session stops making it by itself, but later.
 from typing import Final
 
 from callfleet.journal_entries import Note
+from services.worker import changes, endings, hearing, recovery, resumption, silence
 from services.worker import dialogue as told
-from services.worker import endings, recovery, silence
 from services.worker.dialogue import Outcome, StartTimer, StopTimer, Timer
 from services.worker.floor import Phase
 from services.worker.keypad import PAUSE_MS
@@ -37,6 +37,8 @@ def caller_started(scene: Scene, event: told.CallerStartedSpeaking) -> None:
         _interrupt(scene)
     if scene.stage is Stage.LEAVING and not scene.firm:
         endings.stay(scene)
+    if not scene.transcript.words_due:
+        scene.order(told.KeepSound(event.ago_ms + resumption.ONSET_MS))
     scene.transcript.caller_started(event.turn, scene.caller_since_ms)
     scene.answer_came()
 
@@ -94,6 +96,10 @@ def caller_pressed(scene: Scene, event: told.CallerPressed) -> None:
     if scene.closing:
         return
     silence.caller_stirred(scene)
+    if scene.manner.turn_key is not None:
+        _interrupt(scene)
+    if hearing.ends_turn(scene, event.key):
+        return
     if scene.keypad.press(event.key):
         keys_entered(scene)
     else:
@@ -140,6 +146,7 @@ def agent_audio(scene: Scene, event: told.AgentAudio) -> None:
 
 def _answer_begins(scene: Scene) -> None:
     scene.answer_came()
+    scene.voice_heard = True
     if scene.quiet_since_ms is not None:
         scene.order(told.Answered(scene.now_ms - scene.quiet_since_ms, scene.decided_ms))
         scene.quiet_since_ms = scene.decided_ms = None
@@ -179,6 +186,8 @@ def agent_turn_done(scene: Scene, event: told.AgentTurnDone) -> None:
     if scene.closing:
         endings.last_words_over(scene)
         return
+    changes.make(scene)
+    silence.budget_watched(scene)
     _greeting_done(scene)
     scene.answer_came()
     scene.orders += scene.voice.end_turn(scene.now_ms)

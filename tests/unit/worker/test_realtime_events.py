@@ -7,6 +7,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types.beta.realtime import RealtimeServerEvent as BetaServerEvent
 from openai.types.realtime import RealtimeServerEvent
 
 from callfleet.audio import PCM, PCMU
@@ -27,6 +28,8 @@ COMMANDS: list[SessionCommand] = [
     told.Tell("The caller pressed 5."),
     told.Answer("call_1", '{"ok": true}'),
     told.EndCallerTurn(),
+    told.ChangeSettings(told.Change(instructions="Be brief.", voice="voice_1", speed=1.1)),
+    told.ChangeSettings(told.Change(voice="ash", listening="noisy_call_center")),
 ]
 
 
@@ -63,8 +66,30 @@ def test_every_type_of_the_api_is_known() -> None:
     members = get_args(get_args(RealtimeServerEvent)[0])
     official = {get_args(member.model_fields["type"].annotation)[0] for member in members}
     read = {member.__struct_config__.tag for member in get_args(api.ServerEvent)}
-    assert official == read | api.UNUSED_TYPES
+    beta = {
+        get_args(member.model_fields["type"].annotation)[0]
+        for member in get_args(get_args(BetaServerEvent)[0])
+    }
+    assert official == (read | api.UNUSED_TYPES) - (beta - official)
+    assert beta <= read | api.UNUSED_TYPES | {"transcription_session.updated"}
     assert read.isdisjoint(api.UNUSED_TYPES)
+
+
+@pytest.mark.parametrize(
+    ("old", "fields", "fact"),
+    [
+        ("response.audio.delta", {"delta": "AQI="}, told.AgentAudio("i1", b"\x01\x02")),
+        ("response.audio.done", {}, told.AgentAudioEnded("i1")),
+        ("response.audio_transcript.delta", {"delta": "Hel"}, told.AgentWords("i1", "Hel")),
+        ("response.audio_transcript.done", {"transcript": "Hello"}, told.AgentSaid("i1", "Hello")),
+    ],
+)
+def test_the_names_of_compatible_servers_are_understood(
+    old: str, fields: dict[str, Any], fact: told.Event
+) -> None:
+    event = parse({"type": old, "event_id": "e", "item_id": "i1", **fields})
+    assert not isinstance(event, api.Unused | api.Unknown)
+    assert Interpreter(PCMU).read(event) == fact
 
 
 def parse(event: dict[str, Any]) -> api.ServerEvent | api.Unused | api.Unknown:
