@@ -92,6 +92,10 @@ class Admission:
         except StoreFault as fault:
             self._keep(start, end, fault)
 
+    def turn_away_later(self, start: CallStart) -> None:
+        """`turn_away` for a caller whose answer must not wait for a Redis that is away."""
+        self._late_end(start, self._end(EndReason.NO_SLOT))
+
     async def close_unserved(self, start: CallStart, reason: EndReason) -> None:
         """It had a slot, and no worker has it, or none any more: give back and write down.
 
@@ -124,6 +128,9 @@ class Admission:
 
     def _keep(self, start: CallStart, end: CallEnd, fault: StoreFault) -> None:
         log.error("call not recorded yet", reason=end.reason, why=str(fault))
+        self._late_end(start, end)
+
+    def _late_end(self, start: CallStart, end: CallEnd) -> None:
         if len(self._late) == LATE_MAX:
             log.error("an older call is never recorded", lost=self._late[0][0].call_id)
         self._late.append((start, end))

@@ -88,7 +88,8 @@ class WaitingRoom:
         self._clock_s = clock_s
         self._unclaimed: dict[CallId, tuple[Place, asyncio.TimerHandle]] = {}
         self._here: Counter[str] = Counter()  # callers with a stream, until they have a slot
-        self._let_in: dict[CallId, asyncio.TimerHandle] = {}  # unknown to Redis, no stream yet
+        # Unknown to Redis, and without a stream yet.
+        self._let_in: dict[CallId, tuple[str, asyncio.TimerHandle]] = {}
 
     def queue(self, org: str) -> Queue:
         return self._config.orgs[org].queue
@@ -143,19 +144,20 @@ class WaitingRoom:
         org = start.org
         if self.is_shared(org) or start.call_id in self._let_in:
             return True
-        if self._here[org] + len(self._let_in) >= self.queue(org).max_waiting:
+        coming = sum(coming_to == org for coming_to, _ in self._let_in.values())
+        if self._here[org] + coming >= self.queue(org).max_waiting:
             return False
         late = asyncio.get_running_loop().call_later(
             UNCLAIMED_S, self._let_in.pop, start.call_id, None
         )
-        self._let_in[start.call_id] = late
+        self._let_in[start.call_id] = (org, late)
         return True
 
     def arrived(self, start: CallStart) -> None:
         """Its stream is here, and it may have to wait."""
         self._here[start.org] += 1
-        if (late := self._let_in.pop(start.call_id, None)) is not None:
-            late.cancel()
+        if (coming := self._let_in.pop(start.call_id, None)) is not None:
+            coming[1].cancel()
 
     def departed(self, start: CallStart) -> None:
         self._here[start.org] -= 1
@@ -164,7 +166,7 @@ class WaitingRoom:
         return self._config.orgs[org].redis_away == "share"
 
     def close(self) -> None:
-        for late in [*self._let_in.values(), *(late for _, late in self._unclaimed.values())]:
+        for _, late in [*self._let_in.values(), *self._unclaimed.values()]:
             late.cancel()
 
     def _forget(self, start: CallStart) -> None:

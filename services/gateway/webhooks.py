@@ -160,7 +160,7 @@ class TwilioWebhooks:
                 log.warning("call let in without Redis", agent=start.agent, org=start.org)
                 return Answered.BLIND, self._connect(token)
             await self._note_no_slot(webhook)
-            await self._admission.turn_away(start)
+            self._admission.turn_away_later(start)
             return Answered.STORE_AWAY, _overflow(webhook, agent)
 
     async def _note_no_slot(self, webhook: Webhook) -> None:
