@@ -15,6 +15,7 @@ from services.analytics import rows
 from services.analytics.catalogue import Row, WholeCall
 
 _MOODS: Final = {"positive": "green", "negative": "red", "mixed": "yellow", "neutral": ""}
+_NEAR_MS: Final = 1_000
 _PLAIN: Final = ("call_id", "carrier_call_id", "org", "agent", "vertical", "leg", "called")
 
 
@@ -150,8 +151,9 @@ def show_call(call: dict[str, Any]) -> None:
     parts: list[Any] = [facts, Text()]
     parts += [Group(_judgement(score), Text()) for score in call["scores"][:1]]
     cited = _cited(call["scores"][:1])
+    waits = _waits(call["notes"])
     for turn in call["transcript"]:
-        parts.append(_turn(turn, cited.get(turn["n"], [])))
+        parts.append(_turn(turn, cited.get(turn["n"], []), _wait_for(turn, waits)))
     console.print(Group(*parts))
 
 
@@ -210,13 +212,29 @@ def _cited(scores: list[dict[str, Any]]) -> dict[int, list[str]]:
     return cited
 
 
-def _turn(turn: dict[str, Any], cited: list[str]) -> Text:
+def _waits(notes: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    """When each answer began, and how long its caller had waited."""
+    answers = [note for note in notes if note["kind"] == "answer"]
+    return [(note["at_ms"], note["data"]["after_ms"]) for note in answers]
+
+
+def _wait_for(turn: dict[str, Any], waits: list[tuple[int, int]]) -> int | None:
+    """A turn's words may be there a little before its sound."""
+    if turn["role"] != "agent":
+        return None
+    near = (after for at, after in waits if -_NEAR_MS < at - turn["started_ms"] < _NEAR_MS)
+    return next(near, None)
+
+
+def _turn(turn: dict[str, Any], cited: list[str], waited_ms: int | None) -> Text:
     line = Text(f"{turn['n']:>3}  {clock(turn['started_ms']):>5}  ", style="dim")
     line.append(f"{turn['role']:<7}", style="bold cyan" if turn["role"] == "caller" else "bold")
     line.append(turn["text"])
     if turn["interrupted"]:
         heard = turn["heard_ms"]
         line.append(" [cut off" + (f" after {heard / 1000:.1f} s]" if heard is not None else "]"))
+    if waited_ms is not None:
+        line.append(f"  (after {seconds(waited_ms)})", style="dim")
     if cited:
         line.append(f"  <- {', '.join(cited)}", style="yellow")
     return line

@@ -26,6 +26,7 @@ from services.worker.agents import manner_of, session_settings, transcriber_of
 from services.worker.clerk import GIVEN_UP, Clerk
 from services.worker.line import Line
 from services.worker.ports import Ports, Stream
+from services.worker.spending import spent_before
 from services.worker.talk import Talk
 from services.worker.usage import of_models
 
@@ -85,7 +86,8 @@ class Call:
         taken_at = loop.time()
         try:
             self._lease = await self._ports.leases.adopt(self.start, self.talk.fence)
-            await self._clerk.open(self._lease.token)
+            written = await self._clerk.open(self._lease.token)
+            self.talk.purse.take(spent_before(written))
             await self._settle()
             metrics.call_begun(loop.time() - taken_at)
         except AtCapacity:
