@@ -22,6 +22,7 @@ from services.worker.dialogue import (
     Event,
     Failure,
     Hear,
+    KeepSound,
     OpenSession,
     SessionCommand,
     SessionFailed,
@@ -53,7 +54,10 @@ class Line:
         self._tasks: asyncio.TaskGroup | None = None
         self._closed = asyncio.Event()
         self._kept: deque[bytes] = deque(maxlen=KEPT_MS // FRAME_MS)
-        self._unheard = 0  # bytes of it that no session has heard
+        # Positions in all of it, in bytes.
+        self._arrived = 0
+        self._heard = 0  # so much, by some session
+        self._wanted_from = 0  # should a session have to hear it again
 
     @property
     def id(self) -> str:
@@ -74,7 +78,7 @@ class Line:
     async def close(self) -> None:
         """Say goodbye to the API; safe to call at any time, more than once."""
         self._closed.set()
-        self._hearing = None
+        self._hush()
         await self._let_go(self._current, self._spare)
 
     # The caller's sound --------------------------------------------------------------------------
@@ -82,13 +86,22 @@ class Line:
     def append(self, audio: bytes) -> None:
         """The caller's next sound: fifty times a second."""
         self._kept.append(audio)
+        self._arrived += len(audio)
         if self._hearing is not None:
             self._hearing.append(audio)
-        else:
-            self._unheard += len(audio)
 
-    def _hear(self, again_ms: int) -> None:
-        wanted = self._unheard + self._fmt.bytes(again_ms)
+    def _hush(self) -> None:
+        """Until further notice no session hears the caller."""
+        if self._hearing is not None:
+            self._heard, self._hearing = self._arrived, None
+
+    def _hear(self, order: Hear) -> None:
+        if self._hearing is not None:
+            return
+        unheard = self._arrived - self._heard
+        wanted = unheard + self._fmt.bytes(order.overlap_ms)
+        if order.again:
+            wanted = max(wanted, self._arrived - self._wanted_from)
         sound: list[bytes] = []
         size = 0
         for audio in reversed(self._kept):
@@ -96,9 +109,8 @@ class Line:
                 break
             sound.append(audio)
             size += len(audio)
-        if size < self._unheard:
-            metrics.audio_dropped("early", self._unheard - size)
-        self._unheard = 0
+        if size < unheard:
+            metrics.audio_dropped("early", unheard - size)
         self._hearing = self._current
         if sound and self._current is not None:
             self._current.append(b"".join(reversed(sound)))
@@ -113,15 +125,18 @@ class Line:
                 self._open_spare(after_ms)
             case SwitchSession():
                 self._switch()
-            case Hear(again_ms):
-                self._hear(again_ms)
+            case Hear():
+                self._hear(command)
+            case KeepSound(ago_ms):
+                self._wanted_from = self._arrived - self._fmt.bytes(ago_ms)
             case _ if self._current is not None:
                 self._current.perform(command)
 
     def _open(self, after_ms: int) -> None:
         """The place of the current session, if there is one, is taken."""
-        old, self._hearing = self._current, None
-        session = self._current = self._dial()
+        self._hush()
+        old, session = self._current, self._dial()
+        self._current = session
         self._start(self._life(session, after_ms, self._hears(session)))
         if old is not None:
             metrics.session_reopened()
@@ -137,7 +152,8 @@ class Line:
         if self._spare is None:
             return
         old, self._current = self._current, self._spare
-        self._spare = self._hearing = None
+        self._spare = None
+        self._hush()
         self._current.listen(self._receive)
         metrics.session_rotated()
         self._retire(old)

@@ -13,7 +13,7 @@ from services.worker.scene import Recordings
 APOLOGY: Final = b"\x55" * 1600
 FILLER: Final = b"\x33" * 800
 GREETING: Final = "Thanks for calling Acme Clinic."
-TIMERS: Final = (told.StartTimer, told.StopTimer)
+TIMERS: Final = (told.StartTimer, told.StopTimer, told.KeepSound)
 
 
 def sound(ms: int, byte: int = 1) -> bytes:

@@ -5,8 +5,6 @@ happen that may happen next, the loss of the session and its change for another 
 comes, the invariants asserted in `_obey` hold, and every call ends exactly once.
 """
 
-from collections import deque
-
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -19,6 +17,8 @@ from services.worker.conversation import Conversation
 from services.worker.dialogue import Command, Event, Failure, Manner, Outcome, Timer
 from services.worker.scene import Recordings, Stage
 from tests.unit.worker.dialogues import APOLOGY, FILLER, GREETING, sound
+
+VOICES = 0x80  # the first byte value of a session's sound; recordings are below
 
 
 class RandomCall(RuleBasedStateMachine):
@@ -48,7 +48,7 @@ class RandomCall(RuleBasedStateMachine):
         self.spare = ""  # "", "opening" or "ready"
         self.something_said = False
         self.sent: dict[str, int] = {}  # bytes of each item that went to the carrier
-        self.received: deque[tuple[str, int]] = deque()  # and those that did not go yet
+        self.voices: dict[int, str] = {}  # each sounds different
         self._no_session()
         self.carrier: list[str] = []  # marks in its buffer
         self.echoes: list[str] = []  # on their way back
@@ -131,14 +131,13 @@ class RandomCall(RuleBasedStateMachine):
         match order:
             case told.Play(audio):
                 assert audio
-                if audio[0] == 1:
-                    self._goes_out(len(audio))
+                if audio[0] >= VOICES:
+                    self.sent[self.voices[audio[0]]] += len(audio)
             case told.PlaceMark(name):
                 self.carrier.append(name)
             case told.StopPlayback():
                 self.echoes += self.carrier
                 self.carrier.clear()
-                self.received.clear()
             case told.StartTimer(timer, after_ms):
                 assert 0 <= after_ms < 60_000 or timer in (Timer.HEARD_DUE, Timer.GOODBYE_DUE)
                 self.timers[timer] = self.now_ms + after_ms
@@ -149,16 +148,6 @@ class RandomCall(RuleBasedStateMachine):
                 self.something_said = True
             case told.HangUp():
                 self.hung_up += 1
-
-    def _goes_out(self, size: int) -> None:
-        """Every byte once, in order."""
-        while size:
-            item, waiting = self.received.popleft()
-            taken = min(size, waiting)
-            self.sent[item] = self.sent.get(item, 0) + taken
-            size -= taken
-            if waiting > taken:
-                self.received.appendleft((item, waiting - taken))
 
     # The session ---------------------------------------------------------------------------------
 
@@ -206,8 +195,13 @@ class RandomCall(RuleBasedStateMachine):
             self.item, self.item_open = self._name("i"), True
             self.items.add(self.item)
             self.sent[self.item] = 0
-        self.received.append((self.item, PCMU.bytes(ms)))
-        self._tell(told.AgentWords(self.item, words), told.AgentAudio(self.item, sound(ms)))
+            self.voices[self._voice()] = self.item
+        self._tell(
+            told.AgentWords(self.item, words), told.AgentAudio(self.item, sound(ms, self._voice()))
+        )
+
+    def _voice(self) -> int:
+        return VOICES + int(self.item[1:]) % (256 - VOICES)
 
     @precondition(lambda self: self.turn and self.item_open)
     @rule(said_first=st.booleans())
