@@ -107,13 +107,15 @@ class Caller:
             self._say("left", call)
             return
         self._say("granted", call, agent, ticket, lease.token)
-        if self._dice.random() < 0.2:
-            self._keeper.drop(ORG, call)  # a beat under way still carries the old token
-            lease = await self._slots.adopt(ORG, agent, call, holder=self._name)
-            self._keeper.hold(lease, seat)
-        await asyncio.sleep(self._dice.uniform(0.1, 0.3))
-        self._say("lost" if seat.was_lost else "ended", call)
-        self._keeper.drop(ORG, call)
+        try:
+            if self._dice.random() < 0.2:
+                self._keeper.drop(ORG, call)  # a beat under way still carries the old token
+                lease = await self._slots.adopt(ORG, agent, call, holder=self._name)
+                self._keeper.hold(lease, seat)
+            await asyncio.sleep(self._dice.uniform(0.1, 0.3))
+        finally:  # on a machine too slow to answer in time, too
+            self._say("lost" if seat.was_lost else "ended", call)
+            self._keeper.drop(ORG, call)
         await self._slots.release(lease)
 
     async def _wait(self, place: Waiting, seat: Seat) -> Lease | None:
