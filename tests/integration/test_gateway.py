@@ -5,7 +5,7 @@ import asyncio
 from callfleet.calls import EndReason
 from callfleet.errors import AtCapacity, NoWorker
 from simulators.phone_faults import Fault
-from simulators.phone_scripts import HangUp, Press, Script, Speak, Step, Wait
+from simulators.phone_scripts import HangUp, Listen, Press, Script, Speak, Step, Wait
 from tests.integration.gateway_scene import BUSY, CLINIC, SALON, Scene, scene, until
 
 CALLER = "+15550100200"
@@ -124,7 +124,7 @@ async def test_a_worker_that_refuses_is_avoided(redis_url: str) -> None:
     async with scene(redis_url, workers=2) as fleet:
         for _ in range(6):  # whomever the roster names first
             fleet.workers[0].refuses = NoWorker("not now")
-            await fleet.company.place(CALLER, CLINIC, a_script(Wait(200), HangUp()))
+            await fleet.company.place(CALLER, CLINIC, a_script(Listen(), HangUp()))
             await fleet.release_all()
     assert fleet.workers[0].guests == []
     assert len(fleet.workers[1].guests) == 6

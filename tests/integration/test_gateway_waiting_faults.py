@@ -41,10 +41,7 @@ async def test_redis_away_callers_wait_for_it(own_redis: RedisServer) -> None:
         again = RedisServer(port=own_redis.port)
         await asyncio.to_thread(again.start)
         try:
-            announcing = asyncio.create_task(_announce(fleet))
             report = await placing
-            announcing.cancel()
-            await asyncio.gather(announcing, return_exceptions=True)
             await until(lambda: fleet.gateway.legs == 0)
             await until_recorded(fleet)
             names = await fleet.journal.finished(10)
@@ -60,12 +57,6 @@ async def test_redis_away_callers_wait_for_it(own_redis: RedisServer) -> None:
 async def until_recorded(fleet: Scene) -> None:
     while not await fleet.journal.finished(10):  # noqa: ASYNC110 # no event for it
         await asyncio.sleep(0.05)
-
-
-async def _announce(fleet: Scene) -> None:
-    while True:
-        await fleet.worker.announce()
-        await asyncio.sleep(0.2)
 
 
 async def test_redis_away_for_longer_than_patience(own_redis: RedisServer) -> None:
@@ -145,7 +136,6 @@ async def test_the_stream_may_come_to_another_gateway(redis_url: str) -> None:
             await asyncio.sleep(4)  # longer than a place lives that nobody keeps
             assert (await fleet.slots.usage("main")).waiting == 2
             assert (fleet.gateway.legs, other.legs) == (0, 2)
-            await fleet.worker.announce()  # or it is thought dead by now
             await fleet.slots.release(lease)
             report = await first
             assert heard(report) == ["Hello from the clinic"]
