@@ -195,6 +195,7 @@ def agent_turn_done(scene: Scene, event: told.AgentTurnDone) -> None:
     if _came_to_nothing(scene, event.outcome):
         recovery.try_again(scene, event.outcome, event.again_after_ms)
         return
+    scene.floor.wish = None  # come true, or outlived
     if event.outcome is Outcome.CANCELLED and not scene.firm:
         endings.stay(scene)
     elif event.outcome is Outcome.FILTERED:
