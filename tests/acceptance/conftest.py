@@ -23,6 +23,10 @@ NUMBERS = {
     "busy": "+15551230004",
     "dialled": "+15551230005",
     "told": "+15551230006",
+    "shy": "+15551230007",
+    "insistent": "+15551230008",
+    "thrifty": "+15551230007",
+    "pushing": "+15551230008",
 }
 BRISK = {"chars_per_s": 45.0, "gap_ms": 240}
 """How callers talk who have no time to lose."""

@@ -51,3 +51,16 @@ async def test_a_call_s_row_says_what_it_cost_and_how_long_answers_took(fleet: F
     assert re.search(r"cost\s+\$0\.\d{4} \(gpt-realtime-2\.1: ", output)
     assert re.search(r"answers\s+2, after \d+\.\d\d s \(median\)", output)
     assert output.count("(after ") == len(lines)
+
+
+async def test_a_call_that_has_cost_its_budget_is_ended_with_a_goodbye(fleet: Fleet) -> None:
+    lines = ["What are your opening hours?", "And on Sundays?", "And on Mondays?"]
+    async with phone_company(fleet) as phone:
+        script = talk(lines).but(**BRISK)
+        report = await phone.place("+15557000078", NUMBERS["thrifty"], script)
+    (row,) = await rows_of(fleet, report.call_sid)
+    assert row["end_reason"] == "budget_spent"
+    assert row["session_cost_micro_usd"] >= 100
+    assert report.ended_by == "twiml_hangup"
+    assert len(report.heard) == 2, "the answer, and the goodbye"
+    assert all(turn.complete for turn in report.heard)
