@@ -86,7 +86,6 @@ class Slots:
         heartbeat_s: float = 5.0,
         claim_s: float = 4.0,
         waiter_ttl_s: float = 3.0,
-        timed: Callable[[str, float], None] = lambda _name, _s: None,
     ) -> None:
         assert lease_ttl_s >= 2 * heartbeat_s > 0, "a lease must outlive a missed heartbeat"
         self.lease_ttl_s = lease_ttl_s
@@ -102,7 +101,8 @@ class Slots:
             )
             for name in _SCRIPTS
         }
-        self._timed = timed  # told how long each script took, as its caller sees it
+        # Told how long each script took, as its caller sees it.
+        self.timed: Callable[[str, float], None] = lambda _name, _took_s: None
         self._limits: dict[str, OrgLimits] = {}
         self._genesis: dict[str, str] = {}  # which life of each org's state we have seen
 
@@ -264,7 +264,7 @@ class Slots:
         """Run a script that answers `verdict, genesis, ...` or `..., genesis` (see each file)."""
         asked_at = time.perf_counter()
         given = await self._scripts[name](slot_keys(org), self._words(org, words))
-        self._timed(name, time.perf_counter() - asked_at)
+        self.timed(name, time.perf_counter() - asked_at)
         reply: list[Any] = text_of(given)
         place = 0 if name == "audit" else 1
         self._genesis[org] = reply[place]

@@ -68,7 +68,8 @@ class Worker:
         self._idle.set()
         self._redis = redis_pool(settings.redis_url)
         self._roster = Roster(self._redis)
-        self._slots = Slots(self._redis, timed=metrics.slot_script)
+        self._slots = Slots(self._redis)
+        self._slots.timed = metrics.slot_script
         self._keeper = SlotKeeper(
             self._slots, self._redis, settings.worker_id, config.orgs, beaten=BeatLog()
         )
