@@ -4,6 +4,8 @@ It speaks for the business its instructions name, answers what callers of clinic
 salons want, asks one question back, and remembers: every answer comes from the items of the
 conversation, including those a client seeded it with.
 
+A system message that comes last is carried out: see `ADVICE`.
+
 Two rules make it say a given sentence, so that greetings and apologies are exact:
 `instructions` of a `response.create` (never those of the session) that hold `Say exactly:`, `Say:`
 or `Greet the caller with:` speak what follows: a string in double quotes (read with its
@@ -21,7 +23,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simulators.realtime_lines import BUSINESS_NAME, LINES, MEMORY, Vertical, intent_of, vertical_of
+from simulators.realtime_lines import (
+    ADVICE,
+    BUSINESS_NAME,
+    LINES,
+    MEMORY,
+    Vertical,
+    intent_of,
+    vertical_of,
+)
 
 _SAY = re.compile(r"(?:Say exactly|Say|Greet the caller with)\s*:\s*", re.IGNORECASE)
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -91,6 +101,9 @@ class Brain:
         results = _fresh_results(scene.history)
         if results:
             return [Say(" ".join(_spoken_result(each) for each in results))]
+        advised = _advised_line(scene.history)
+        if advised:
+            return [Say(advised)]
         heard = _last_heard(scene.history)
         for words, line in self._script.items():
             if heard is not None and words in heard.lower():
@@ -132,6 +145,16 @@ def _ordered_line(order: str) -> str:
         except ValueError:
             return quoted.group()[1:-1]
     return order[match.end() :].split("\n")[0].strip()
+
+
+def _advised_line(history: Sequence[Said]) -> str:
+    """A system message at the end is an order; those known here are carried out."""
+    if not history or history[-1].role != "system":
+        return ""
+    for words, line in ADVICE.items():
+        if words in history[-1].words:
+            return line
+    return ""
 
 
 def _last_heard(history: Sequence[Said]) -> str | None:

@@ -75,6 +75,12 @@ _INTENTS: Sequence[tuple[str, str]] = (
 )
 _COMPILED = [(name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _INTENTS]
 
+ADVICE: Mapping[str, str] = {
+    "still there": "Sorry, are you still there?",
+    "goodbye": "I have to end this call now. Goodbye!",
+    "cannot help": "I am sorry, I cannot help with that. What else can I do for you?",
+    "say it once more": "I am sorry, I did not catch that. Could you say it again?",
+}
 LINES: Mapping[str, Sequence[str]] = {
     "greeting": (
         "Hello, this is {place}. How can I help you today?",

@@ -50,14 +50,6 @@ async def test_a_session_refused_ends_in_an_apology_not_in_silence(fleet: Fleet)
     await fleet.command("slots", "close", "main")  # the key is good again; others use this fleet
 
 
-async def test_a_session_lost_in_a_sentence_ends_in_an_apology(fleet: Fleet) -> None:
-    arm(fleet, "realtime", "drop_mid_response")
-    report = await place(fleet, TALKATIVE)
-    (row,) = await rows_of(fleet, report.call_sid)
-    assert row["end_reason"] == "session_lost"
-    assert report.ended_by == "twiml_hangup"
-
-
 async def test_a_rate_limited_answer_is_asked_for_again(fleet: Fleet) -> None:
     arm(fleet, "realtime", "rate_limited_response", hint="320ms")
     report = await place(fleet, talk(["What are your opening hours?", "Thank you, goodbye."]))
