@@ -14,6 +14,7 @@ from callfleet.journal_entries import Usage
 from callfleet.slots_terms import Refusal
 from services.worker import dialogue as told
 from services.worker import realtime_events as api
+from services.worker import realtime_requests as requests
 from services.worker.dialogue import Event, Failure, Outcome, SessionCommand
 from services.worker.realtime_errors import Trouble, again_after_ms, said_of_org, trouble_of
 from services.worker.realtime_settings import changed_settings
@@ -47,14 +48,14 @@ class Interpreter:
     def append(self, audio: bytes) -> bytes:
         self._sent += len(audio)
         self._number += 1
-        return api.append(self._number, audio)
+        return requests.append(self._number, audio)
 
     def write(self, command: SessionCommand) -> list[bytes]:
         """The client events that carry out an order."""
         return _WRITERS[type(command)](self, command)
 
     def settings(self, session: dict[str, Any]) -> bytes:
-        return api.update_session(self._id(SETUP), session)
+        return requests.update_session(self._id(SETUP), session)
 
     def _id(self, kind: str) -> str:
         self._number += 1
@@ -71,25 +72,25 @@ class Interpreter:
     def _request(self, order: dict[str, Any]) -> bytes:
         """Marked, so that our answers can be told from those the session begins by itself."""
         event_id = self._id(ASK)
-        return api.create_response(event_id, {**order, "metadata": {_OURS: event_id}})
+        return requests.create_response(event_id, {**order, "metadata": {_OURS: event_id}})
 
     def _cancel(self, command: told.Cancel) -> list[bytes]:
-        return [api.cancel_response(self._id("cancel"), command.turn)]
+        return [requests.cancel_response(self._id("cancel"), command.turn)]
 
     def _truncate(self, command: told.Truncate) -> list[bytes]:
-        return [api.truncate_item(self._id("truncate"), command.item, command.heard_ms)]
+        return [requests.truncate_item(self._id("truncate"), command.item, command.heard_ms)]
 
     def _tell(self, command: told.Tell) -> list[bytes]:
         item = _message("user", "input_text", command.text)
-        return [api.create_item(self._id("tell"), item)]
+        return [requests.create_item(self._id("tell"), item)]
 
     def _advise(self, command: told.Advise) -> list[bytes]:
         item = _message("system", "input_text", command.text)
-        return [api.create_item(self._id("advise"), item)]
+        return [requests.create_item(self._id("advise"), item)]
 
     def _remember(self, command: told.Remember) -> list[bytes]:
         items = (item for each in command.past for item in _items_of(each))
-        return [api.create_item(self._id("remember"), item) for item in items]
+        return [requests.create_item(self._id("remember"), item) for item in items]
 
     def _answer(self, command: told.Answer) -> list[bytes]:
         item = {
@@ -97,13 +98,13 @@ class Interpreter:
             "call_id": command.request,
             "output": command.output,
         }
-        return [api.create_item(self._id("answer"), item)]
+        return [requests.create_item(self._id("answer"), item)]
 
     def _change(self, command: told.ChangeSettings) -> list[bytes]:
-        return [api.update_session(self._id(CHANGE), changed_settings(command.change))]
+        return [requests.update_session(self._id(CHANGE), changed_settings(command.change))]
 
     def _end_caller_turn(self, _: told.EndCallerTurn) -> list[bytes]:
-        return [api.commit_audio(self._id("commit"))]
+        return [requests.commit_audio(self._id("commit"))]
 
     # From the API --------------------------------------------------------------------------------
 

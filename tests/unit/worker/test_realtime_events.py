@@ -15,6 +15,7 @@ from callfleet.config import Agent
 from callfleet.journal_entries import Usage
 from services.worker import dialogue as told
 from services.worker import realtime_events as api
+from services.worker import realtime_requests
 from services.worker.agents import session_settings
 from services.worker.dialogue import Failure, Outcome, SessionCommand
 from services.worker.interpreter import Interpreter
@@ -51,7 +52,7 @@ def test_settings_are_what_the_api_takes() -> None:
 
 @given(st.binary(max_size=2000), st.integers(0, 10**9))
 def test_the_append_made_by_hand_is_the_event(audio: bytes, number: int) -> None:
-    event = json.loads(api.append(number, audio))
+    event = json.loads(realtime_requests.append(number, audio))
     check_client_event(event)
     assert base64.b64decode(event["audio"]) == audio
 
