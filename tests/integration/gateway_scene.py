@@ -132,7 +132,8 @@ class Worker:
     async def announce(self) -> None:
         assert self._runner is not None
         url = f"ws://127.0.0.1:{self._runner.addresses[0][1]}{link.PATH}"
-        card = WorkerCard(self.name, url, 10, len(self.guests), False, "test")
+        live = sum(not guest.over.is_set() for guest in self.guests)
+        card = WorkerCard(self.name, url, 20, live, False, "test")
         await self._roster.announce(card)
 
     async def stay_alive(self) -> None:
