@@ -67,8 +67,11 @@ INTENTIONAL_ENDS = frozenset(
 """Ends nobody should try to repair: somebody wanted the call to be over, or the API insists."""
 
 
-class CallStart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything known of a call when a worker, or nobody, gets it."""
+class CallStart(msgspec.Struct, frozen=True):
+    """Everything known of a call when a worker, or nobody, gets it.
+
+    What a newer gateway adds is passed over by an older worker: both run while a fleet is updated.
+    """
 
     call_id: CallId
     org: str
