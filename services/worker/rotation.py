@@ -45,7 +45,7 @@ def rotate_due(scene: Scene) -> None:
 def spare_ready(scene: Scene, event: told.SpareReady) -> None:
     if scene.closing or not scene.connected:
         return
-    scene.age.spare = event
+    scene.age.spare, scene.age.spare_since_ms = event, scene.now_ms
     if scene.calm.now:
         scene.order(StartTimer(Timer.QUIET_DUE, QUIET_MS))
 
@@ -84,4 +84,5 @@ def take_spare(scene: Scene) -> None:
     assert spare is not None
     scene.connected = True
     scene.order(told.SwitchSession(), StopTimer(Timer.QUIET_DUE))
-    plan(scene, spare.lifetime_ms)
+    stood_ms, left_ms = scene.now_ms - scene.age.spare_since_ms, spare.lifetime_ms
+    plan(scene, None if left_ms is None else max(0, left_ms - stood_ms))

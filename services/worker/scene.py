@@ -71,6 +71,7 @@ class Age:
 
     last_ms: int | None = None  # when it cannot be kept any longer
     spare: told.SpareReady | None = None  # stands by
+    spare_since_ms: int = 0
 
 
 @dataclass(slots=True)

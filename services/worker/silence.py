@@ -41,6 +41,7 @@ def settle(scene: Scene) -> None:
         scene.stage is Stage.TALKING
         and scene.connected
         and not scene.caller_speaking
+        and scene.quiet_since_ms is None
         and scene.floor.free
         and scene.floor.waiting is None
         and not scene.voice.sounding

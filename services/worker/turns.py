@@ -227,6 +227,7 @@ def _filtered(scene: Scene) -> None:
     scene.tries += 1
     scene.record([Note("filtered", scene.now_ms)])
     if scene.caller_speaking or scene.tries > recovery.TRIES_MAX:
+        scene.quiet_since_ms = scene.decided_ms = None
         return
     scene.order(told.Advise(_FILTERED))
     scene.floor.waiting = told.Ask()

@@ -87,7 +87,7 @@ async def test_sessions_are_changed_for_new_ones_without_the_caller_noticing() -
         "What is my name?",
         "Thank you, goodbye.",
     )
-    script = Script("slow", tuple(step for line in lines for step in (Speak(line), Wait(2_500))))
+    script = Script("slow", tuple(step for line in lines for step in (Speak(line), Wait(5_000))))
     plan = FleetPlan(config=CONFIG, workers=1, realtime_arguments=("--session-s", "14"))
     async with Fleet(plan) as fleet:
         report = await call(fleet, script)
