@@ -145,6 +145,20 @@ async def test_a_wrong_key_and_an_unknown_model_are_found_without_help(tmp_path:
     assert found["file"].mark is Mark.WARNING  # no number leads to an agent
 
 
+async def test_what_works_only_for_now_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "old.yaml"
+    file.write_text(
+        "orgs: {one: {sessions: 1}}\n"
+        "agents: {a: {instructions: x, model: gpt-realtime}}\n"
+        'numbers: {"+15551230001": a}\n'
+    )
+    async with RealtimeSimulator() as realtime:
+        url = realtime.url
+        found = await examine("worker", CALLFLEET_CONFIG=str(file), OPENAI_REALTIME_URL=url)
+    assert found["file"].mark is Mark.WARNING
+    assert "gpt-realtime is shut down on 2027-01-20" in found["file"].told
+
+
 async def test_a_handshake_that_is_refused_is_told_by_its_status() -> None:
     async with RealtimeSimulator() as realtime:
         realtime.arm("refuse", 2, status=503)

@@ -154,6 +154,26 @@ def test_the_file_to_check_may_come_from_the_environment(
     assert invoke(capsys, "config", "check")[0] == 0
 
 
+def test_what_works_only_for_now_is_warned_of(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    old = tmp_path / "old.yaml"
+    old.write_text(
+        "orgs: {m: {sessions: 1}}\n"
+        "agents: {a: {instructions: x, model: gpt-realtime, session: {voice: ash}}}\n"
+    )
+    code, out, err = invoke(capsys, "config", "check", str(old))
+    assert (code, out) == (0, f"{old}: good: 1 org, 1 agent, 0 numbers\n")
+    assert err.splitlines() == [
+        f"warning: {old}: agents.a.session.voice: is called audio.output.voice now (line 2)",
+        f"warning: {old}: agents.a.model: gpt-realtime is shut down on 2027-01-20:"
+        " use gpt-realtime-2.1 (line 2)",
+    ]
+    code, out, _ = invoke(capsys, "config", "check", "--json", str(old))
+    told = json.loads(out)
+    assert (told["ok"], len(told["warnings"])) == (True, 2)
+
+
 def test_every_mistake_of_every_file_is_told(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
