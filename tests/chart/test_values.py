@@ -183,3 +183,9 @@ def test_values_do_not_change_by_being_laid_over_others() -> None:
     first = deepcopy(MATRIX["minimal"])
     merged(first, {"config": {"content": {"orgs": {"main": {"sessions": 1}}}}})
     assert first == MATRIX["minimal"]
+
+
+def test_a_redis_behind_sentinels_is_one_address() -> None:
+    url = "redis+sentinel://sentinel-0:26379,sentinel-1:26379/main"
+    rendered = texts(merged(MATRIX["minimal"], {"redis": {"url": url}}))
+    assert any(url in text for text in rendered.values())
