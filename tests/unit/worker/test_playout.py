@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callfleet.audio import PCM, PCMU, AudioFormat
-from services.worker.dialogue import Command, PlaceMark, Play
-from services.worker.playout import MARK_EVERY_MS, Playout
+from services.worker.dialogue import Command, PlaceMark, Play, StartTimer
+from services.worker.playout import AHEAD_MS, MARK_EVERY_MS, PIECE_MS, Playout
 from services.worker.transcript import words_heard
 
 
@@ -27,6 +27,11 @@ def test_every_byte_is_sent_once_in_order_and_marked_in_time(
     playout = Playout(fmt)
     orders = [order for delta in deltas for order in playout.play("i", delta, 0)]
     orders += playout.finish("i")
+    now_ms = 0
+    while playout.waits:
+        now_ms += 500
+        orders += playout.release(now_ms)
+    orders = [order for order in orders if not isinstance(order, StartTimer)]
     assert b"".join(order.audio for order in orders if isinstance(order, Play)) == b"".join(deltas)
     assert max(sizes(orders)) <= fmt.bytes(MARK_EVERY_MS)
     assert not deltas or isinstance(orders[-1], PlaceMark)
@@ -38,6 +43,7 @@ def test_every_byte_is_sent_once_in_order_and_marked_in_time(
 def test_what_is_heard_never_exceeds_what_was_sent(parts: list[int], data: st.DataObject) -> None:
     playout = Playout(PCMU)
     orders = [order for size in parts for order in playout.play("i", bytes(size), 0)]
+    assert not playout.waits
     names = [order.name for order in orders if isinstance(order, PlaceMark)]
     heard = data.draw(st.lists(st.sampled_from([*names, "0", "-1", "x", "99999", ""])))
     for mark in heard:
@@ -83,3 +89,51 @@ def test_words_are_cut_whole_and_in_proportion(text: str, heard_ms: int, sent_ms
     else:
         assert len(words) <= len(text) * heard_ms / sent_ms
         assert words.split() == text.split()[: len(words.split())]
+
+
+def sent_ms(orders: list[Command]) -> int:
+    return PCMU.ms(sum(len(order.audio) for order in orders if isinstance(order, Play)))
+
+
+@given(st.lists(st.integers(20, 2_000), min_size=1, max_size=40), st.booleans())
+def test_the_carrier_never_has_more_than_a_few_seconds_ahead(
+    deltas_ms: list[int], marks: bool
+) -> None:
+    """A minute of speech may arrive at once; it leaves as it is heard, all of it, in order."""
+    playout = Playout(PCMU)
+    sound = [PCMU.bytes(ms) * bytes([number]) for number, ms in enumerate(deltas_ms)]
+    orders = [order for delta in sound for order in playout.play("i", delta, 0)]
+    orders += playout.finish("i")
+    now_ms, echoed = 0, 0
+    while playout.waits:
+        assert sent_ms(orders) - now_ms <= AHEAD_MS + PIECE_MS
+        now_ms += 200
+        if marks:
+            echoed = now_ms // MARK_EVERY_MS
+            playout.heard(str(echoed), now_ms)
+        orders += playout.release(now_ms)
+    played = b"".join(order.audio for order in orders if isinstance(order, Play))
+    assert played == b"".join(sound)
+
+
+def test_stopping_throws_away_what_was_not_sent_yet() -> None:
+    playout = Playout(PCMU)
+    orders = playout.play("i", bytes(PCMU.bytes(20_000)), 0)
+    orders += playout.finish("i")
+    playout.heard("5", 1_000)
+    [item] = playout.stop(1_100)
+    assert playout.heard_ms(item) == 1_000
+    assert playout.length_ms(item) == 20_000
+    assert not playout.waits
+    assert playout.release(60_000) == []
+    assert sent_ms(orders) <= AHEAD_MS + PIECE_MS
+
+
+def test_lost_marks_are_made_up_for_by_the_clock_and_never_beyond_what_was_sent() -> None:
+    playout = Playout(PCMU)
+    playout.play("i", bytes(PCMU.bytes(3_000)), 1_000)
+    [item] = playout.stop(60_000)
+    assert item.heard == item.sent == PCMU.bytes(3_000)
+    playout.play("j", bytes(PCMU.bytes(3_000)), 60_000)
+    [item] = playout.stop(61_000)
+    assert item.heard == 0, "marks that are not late yet are believed"
