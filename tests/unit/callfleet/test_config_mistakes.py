@@ -109,7 +109,7 @@ numbers:
         ),
         (
             "turn_detection: {type: semantic_vad, eagerness: greedy}",
-            "agents.a.turn_detection.eagerness: is not a known value (one of low, medium, high, auto)",
+            "agents.a.turn_detection.eagerness: is not a known value (one of low, medium,",
         ),
         (
             "turn_detection: {type: server_vad, create_response: 1}",
