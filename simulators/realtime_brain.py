@@ -24,11 +24,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulators.realtime_lines import (
-    ADVICE,
     BUSINESS_NAME,
     LINES,
     MEMORY,
     Vertical,
+    advised_line,
     intent_of,
     vertical_of,
 )
@@ -101,9 +101,9 @@ class Brain:
         results = _fresh_results(scene.history)
         if results:
             return [Say(" ".join(_spoken_result(each) for each in results))]
-        advised = _advised_line(scene.history)
-        if advised:
-            return [Say(advised)]
+        last = scene.history[-1] if scene.history else None
+        if last is not None and last.role == "system" and (line := advised_line(last.words)):
+            return [Say(line)]
         heard = _last_heard(scene.history)
         for words, line in self._script.items():
             if heard is not None and words in heard.lower():
@@ -145,16 +145,6 @@ def _ordered_line(order: str) -> str:
         except ValueError:
             return quoted.group()[1:-1]
     return order[match.end() :].split("\n")[0].strip()
-
-
-def _advised_line(history: Sequence[Said]) -> str:
-    """A system message at the end is an order; those known here are carried out."""
-    if not history or history[-1].role != "system":
-        return ""
-    for words, line in ADVICE.items():
-        if words in history[-1].words:
-            return line
-    return ""
 
 
 def _last_heard(history: Sequence[Said]) -> str | None:

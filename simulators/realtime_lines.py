@@ -129,3 +129,8 @@ def intent_of(words: str) -> str:
         if pattern.search(words):
             return name
     return "other"
+
+
+def advised_line(advice: str) -> str:
+    """What a system message makes it say; empty: nothing."""
+    return next((line for words, line in ADVICE.items() if words in advice), "")

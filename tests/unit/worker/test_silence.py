@@ -1,5 +1,7 @@
 """Dialogues in which nothing is said: a silent caller, an endless call, marks that never come."""
 
+from typing import Any, Final
+
 import pytest
 
 from callfleet.calls import EndReason
@@ -8,7 +10,7 @@ from services.worker.dialogue import Timer
 from services.worker.scene import Stage
 from tests.unit.worker.dialogues import GREETING, Talk, hung_up, marks
 
-PATIENT = {"prompt_after_ms": 10_000, "goodbye_after_ms": 30_000}
+PATIENT: Final[dict[str, Any]] = {"prompt_after_ms": 10_000, "goodbye_after_ms": 30_000}
 
 
 def greeted(**manner: object) -> Talk:
