@@ -17,6 +17,7 @@ from services.worker.account import SessionAccount
 from services.worker.agents import merged, session_settings
 from services.worker.dialogue import Event, Failure
 from services.worker.endpoint import Endpoint
+from services.worker.line import KEPT_MS, Line
 from services.worker.realtime import Session
 from simulators.realtime import RealtimeSimulator
 from simulators.speech import silence, speak
@@ -61,7 +62,12 @@ class Nobody:
 
 @asynccontextmanager
 async def a_session(
-    url: str, *, key: str = "sk-simulated", model: str = AGENT.model, **session: Any
+    url: str,
+    *,
+    key: str = "sk-simulated",
+    model: str = AGENT.model,
+    live: bool = True,
+    **session: Any,
 ) -> AsyncIterator[tuple[Session, Ear, asyncio.Task[None]]]:
     agent = Agent(name="receptionist", org="main", instructions="You work for Acme Clinic.")
     # Past the file's own checks: some of these the API is meant to refuse.
@@ -69,7 +75,7 @@ async def a_session(
     account = SessionAccount(Nobody())  # type: ignore[arg-type] # in memory
     one = Session(Endpoint(url, key), model=model, settings=settings, fmt=PCMU, account=account)
     ear = Ear()
-    living = asyncio.create_task(one.live(ear))
+    living = asyncio.create_task(one.live(ear) if live else asyncio.sleep(0))
     try:
         yield one, ear, living
     finally:
@@ -199,11 +205,16 @@ async def test_the_session_closes_without_a_complaint_at_any_moment() -> None:
 async def test_only_the_latest_early_sound_is_kept() -> None:
     async with RealtimeSimulator() as api:
         api.arm("slow", 1, at="connect", delay_s=0.3)
-        async with a_session(api.url) as (session, ear, _):
-            for number in range(300):  # six seconds
-                session.append(bytes([number % 256]) * 160)
+        async with a_session(api.url, live=False) as (session, ear, _):
+            line = Line(lambda: session, PCMU)
+            living = asyncio.create_task(line.live(ear))
+            for number in range(600):  # twelve seconds
+                line.append(bytes([number % 256]) * 160)
             await ear.until(ready)
-            assert session._interpreter._sent == 160 * 250
+            line.perform(told.Hear())
+            assert session._interpreter._sent == PCMU.bytes(KEPT_MS)
+            await line.close()
+            await living
 
 
 async def test_a_socket_that_does_not_drain_costs_sound_not_memory() -> None:
