@@ -10,7 +10,12 @@ from urllib.parse import urlsplit
 
 from yarl import URL
 
-_AZURE: Final = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
+_AZURE: Final = (
+    ".openai.azure.com",
+    ".openai.azure.us",
+    ".cognitiveservices.azure.com",
+    ".services.ai.azure.com",
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

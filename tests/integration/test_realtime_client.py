@@ -272,6 +272,7 @@ async def _frozen_api() -> AsyncIterator[str]:
 def test_who_we_say_we_are() -> None:
     openai = Endpoint("wss://api.openai.com/v1/realtime", "sk-secret")
     azure = Endpoint("wss://acme.openai.azure.com/openai/v1/realtime", "az-secret")
+    assert Endpoint("wss://acme.openai.azure.us/v1", "k").headers() == {"api-key": "k"}
     assert openai.headers() == {"Authorization": "Bearer sk-secret"}
     assert azure.headers() == {"api-key": "az-secret"}
     assert str(openai.address("gpt-realtime-2.1")) == (
