@@ -70,17 +70,31 @@ class Playout:
     _placed: int = 0
     _unmarked: int = 0  # bytes sent since the last mark
     _total: int = 0  # bytes sent
+    _per_ms: int = 0  # as the format has it: reckoned once
+    _step: int = 0
     _dry_ms: float = 0.0  # when the carrier's buffer will be empty, by the clock and the marks
+
+    def __post_init__(self) -> None:
+        self._per_ms = self.fmt.bytes_per_ms
+        self._step = self._per_ms * MARK_EVERY_MS
 
     def play(self, name: str, audio: bytes, now_ms: int) -> list[Command]:
         """The next sound of an item: sent, cut where a mark belongs, or kept for later."""
         item = self._live.get(name)
         if item is None:
             item = self._live[name] = Item(name)
-        item.received += len(audio)
-        if self._waiting or self._dry_ms - now_ms > AHEAD_MS:
+        size = len(audio)
+        item.received += size
+        ahead_ms = self._dry_ms - now_ms
+        if self._waiting or ahead_ms > AHEAD_MS:
             return self._wait(item, audio)
-        if len(audio) > PIECE_MS * self.fmt.bytes_per_ms:
+        if item.sent and ahead_ms >= 0 and 0 < size < self._step - self._unmarked:
+            self._dry_ms += size / self._per_ms  # the common case, fifty times a second
+            item.sent += size
+            self._total += size
+            self._unmarked += size
+            return [Play(audio)]
+        if size > PIECE_MS * self._per_ms:
             return self._in_pieces(item, audio, now_ms)
         return self._send(item, audio, now_ms)
 
@@ -120,10 +134,10 @@ class Playout:
     @property
     def full(self) -> bool:
         """More waits than anybody will listen to."""
-        return self._waiting_bytes > WAITING_MAX_MS * self.fmt.bytes_per_ms
+        return self._waiting_bytes > WAITING_MAX_MS * self._per_ms
 
     def _send(self, item: Item, audio: bytes, now_ms: int) -> list[Command]:
-        per_ms, size = self.fmt.bytes_per_ms, len(audio)
+        per_ms, size, step = self._per_ms, len(audio), self._step
         gap_ms = now_ms - self._dry_ms
         if gap_ms > 0:
             self._dry_ms = now_ms
@@ -132,12 +146,6 @@ class Playout:
         if not item.sent:
             item.begins_ms = self._dry_ms
         self._dry_ms += size / per_ms
-        step = per_ms * MARK_EVERY_MS
-        if 0 < size < step - self._unmarked:  # the common case, fifty times a second
-            item.sent += size
-            self._total += size
-            self._unmarked += size
-            return [Play(audio)]
         orders: list[Command] = []
         start = 0
         while start < size:
@@ -171,7 +179,7 @@ class Playout:
         ended = []
         while self._marks and self._marks[0].number <= number:
             passed = self._marks.popleft()
-            left_ms = (self._total - passed.total) / self.fmt.bytes_per_ms
+            left_ms = (self._total - passed.total) / self._per_ms
             self._dry_ms = now_ms + left_ms
             passed.item.heard = passed.position
             if passed.item.all_heard:

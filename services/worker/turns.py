@@ -138,8 +138,9 @@ def agent_audio(scene: Scene, event: told.AgentAudio) -> None:
         return
     if not voice.spoke:
         _answer_begins(scene)
-    scene.orders += voice.sound(event.item, event.audio, scene.now_ms)
-    if voice.playout.full:
+    orders = voice.sound(event.item, event.audio, scene.now_ms)
+    scene.orders += orders
+    if not orders and voice.playout.full:
         voice.muted = True  # nobody listens for so long; what waits is still played
         scene.orders += scene.floor.cancel()
 
