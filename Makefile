@@ -11,8 +11,9 @@ setup: ## make .venv ready: locked packages with hashes, and this checkout
 demo: setup ## a whole fleet answers twelve simulated calls (KEEP=1: stays up, REAL=1: the real APIs)
 	@$(BIN)/python -m simulators demo $(if $(KEEP),--keep) $(if $(REAL),--real)
 
-test: setup ## every test
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup ## every test: several at once, then one by one those that need the machine to themselves
+	@$(BIN)/python -m pytest -m "not alone" $(ARGS) $(if $(ARGS),|| [ $$? -eq 5 ])
+	@$(BIN)/python -m pytest -m alone -n0 $(ARGS) $(if $(ARGS),|| [ $$? -eq 5 ])
 
 unit: setup ## seconds: pure code and virtual time, without generated examples
 	@$(BIN)/python -m pytest tests/unit -n0 -m "not properties" $(ARGS)

@@ -13,6 +13,8 @@ from simulators.fleet import Fleet, FleetPlan
 from simulators.phone_scripts import HangUp, Listen, Script, Wait
 from tests.acceptance.conftest import phone_company, rows_of
 
+pytestmark = pytest.mark.alone
+
 FRONT, BACK = "+15551230001", "+15551230002"
 SORRY = "All lines are busy. Please call again later."
 BRIEF = Script("brief", (Listen(), HangUp()), gap_ms=240)

@@ -6,12 +6,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
+import pytest
 
 from simulators.fleet import Fleet, FleetPlan
 from simulators.phone_report import CallReport
 from simulators.phone_scripts import Script, Wait, talk
 from tests.acceptance.conftest import BRISK, CONFIG, NUMBERS, phone_company, rows_of
 from tests.sentinels import watched_redis
+
+pytestmark = pytest.mark.alone
 
 LINES = (
     "What are your opening hours?",

@@ -2,7 +2,11 @@
 
 import random
 
+import pytest
+
 from tests.chaos.slots import Plan, run
+
+pytestmark = pytest.mark.alone
 
 
 async def test_killed_holders_and_cut_connections_break_nothing() -> None:

@@ -2,7 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from tests.chaos.slots_failover import UNREPLICATED, experiment
+
+pytestmark = pytest.mark.alone
 
 
 async def test_only_the_hold_off_keeps_a_failover_within_the_limit() -> None:

@@ -43,6 +43,7 @@ def spread(found: list[Route | NoWorker]) -> Counter[str]:
     return Counter(each.worker_id for each in found if isinstance(each, Route))
 
 
+@pytest.mark.alone
 async def test_a_thousand_calls_at_once_fill_and_never_overfill(redis_url: str) -> None:
     room = {f"w{number}": 7 * number for number in range(1, 11)}  # 385 places in ten workers
     async with roster_at(redis_url) as roster:

@@ -11,8 +11,12 @@ import random
 import tracemalloc
 from pathlib import Path
 
+import pytest
+
 from simulators.speech import speak
 from tests.integration.worker_scene import CONFIG, Scene, a_worker
+
+pytestmark = pytest.mark.alone
 
 CALLS = int(os.environ.get("SOAK_CALLS", "200"))
 WARM_UP = 60

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twilio.request_validator import RequestValidator  # type: ignore[import-untyped] # ships none
+from twilio.request_validator import RequestValidator
 
 from callfleet.errors import CallerFault
 from services.gateway.carriers.twilio_webhooks import (
