@@ -26,11 +26,6 @@ class SessionOver(Exception):
         self.said = said  # of the org's account
 
 
-def first_of(overs: BaseExceptionGroup[SessionOver]) -> SessionOver:
-    first = overs.exceptions[0]
-    return first_of(first) if isinstance(first, BaseExceptionGroup) else first
-
-
 def raise_if_error(event: api.ServerEvent | api.Unused | api.Unknown) -> None:
     """While a session is set up, an error is the end of it."""
     if not isinstance(event, api.Error):
